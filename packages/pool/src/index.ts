@@ -1,1 +1,10 @@
-export {};
+export { ConnectAttempt, type Connector } from './connect-attempt.ts';
+export { PoolSlot, type PoolableConnection, type SlotState } from './connection.ts';
+export type { ConnectTimes } from './connect-times.ts';
+export { LocalPermits, type PermitListener, type Permits } from './permits.ts';
+export { ConnectionPool } from './pool.ts';
+export { PoolError, type PoolErrorCode } from './pool-error.ts';
+export type { BackoffOptions, ExhaustedPolicy, PoolLimits, PoolOptions } from './pool-options.ts';
+export type { PoolStats } from './pool-stats.ts';
+export { SharedPermits, type SharedPermitsOptions } from './shared-permits.ts';
+export type { PoolWaiter, WaiterNode } from './waiter.ts';
