@@ -1,1 +1,21 @@
-export {};
+export type { AddressAffinityOptions, AffinityOptions, CookieAffinityOptions } from './affinity.ts';
+export {
+  type Backend,
+  type BackendAddress,
+  type BackendOptions,
+  type BackendProtocol,
+  parseBackendUrl,
+} from './backend.ts';
+export type { BackendSet } from './backend-set.ts';
+export type { CircuitBreakerOptions } from './circuit-breaker.ts';
+export type { EjectionOptions } from './ejection.ts';
+export { BalancerError, type BalancerErrorCode } from './error.ts';
+export type { FailureOptions } from './failure-counts.ts';
+export type { AllDownPolicy, UpstreamGroupChange, UpstreamGroupOptions } from './group-options.ts';
+export { AttemptOutcome, attemptOutcomeNames } from './outcome.ts';
+export { RetryBudget, type RetryBudgetOptions } from './retry-budget.ts';
+export type { Algorithm, PickContext, Selector } from './selector.ts';
+export { BackendTable, type BackendTableOptions } from './shared-state.ts';
+export type { SlowStartOptions } from './slow-start.ts';
+export type { BackendCondition, BackendState, StateChangeListener } from './state-changes.ts';
+export { UpstreamGroup } from './upstream-group.ts';

@@ -1,0 +1,100 @@
+import type { Backend } from './backend.ts';
+import { mix32 } from './hash.ts';
+import { type BackendTable, blockingBits, Cell, StateBit } from './shared-state.ts';
+import { warmShare, type SlowStartOptions } from './slow-start.ts';
+
+/**
+ * May a backend take the request at hand? Composed here, outside of the algorithms: healthy, in service, not
+ * ejected, circuit closed or with a free trial, not tried before, and, while it starts slowly, let in by its
+ * growing share. One object per group, set up anew by `begin` for every pick.
+ */
+export class Availability {
+  /** Some backend was passed over only because it starts slowly. */
+  passedOverWarming: boolean;
+  readonly #cells: Int32Array;
+  readonly #random: () => number;
+  #now: number;
+  #tried: readonly Backend[] | undefined;
+  #ignoreWarming: boolean;
+  #halfOpenTrials: number;
+  #slowStart: SlowStartOptions;
+
+  constructor(
+    table: BackendTable,
+    random: () => number,
+    halfOpenTrials: number,
+    slowStart: SlowStartOptions,
+  ) {
+    this.passedOverWarming = false;
+    this.#cells = table.cells;
+    this.#random = random;
+    this.#now = 0;
+    this.#tried = undefined;
+    this.#ignoreWarming = false;
+    this.#halfOpenTrials = halfOpenTrials;
+    this.#slowStart = slowStart;
+  }
+
+  /** The moment of the pick. */
+  get now(): number {
+    return this.#now;
+  }
+
+  configure(halfOpenTrials: number, slowStart: SlowStartOptions): void {
+    this.#halfOpenTrials = halfOpenTrials;
+    this.#slowStart = slowStart;
+  }
+
+  begin(now: number, tried: readonly Backend[] | undefined): void {
+    this.#now = now;
+    this.#tried = tried;
+    this.#ignoreWarming = false;
+    this.passedOverWarming = false;
+  }
+
+  /** For the second round, when slow start alone left nobody: all warm up at once then. */
+  ignoreWarming(): void {
+    this.#ignoreWarming = true;
+  }
+
+  admits(backend: Backend): boolean {
+    const state = Atomics.load(this.#cells, backend.cell + Cell.state);
+    if ((state & blockingBits) !== 0 || this.wasTried(backend)) return false;
+    if ((state & (StateBit.halfOpen | StateBit.warming)) === 0) return true;
+    return this.#hasFreeTrial(backend, state) && this.#letsIn(backend, state, this.#random());
+  }
+
+  /**
+   * As `admits`, for a selector that maps clients to backends: a slowly starting backend lets the same
+   * clients in every time, and more of them as it warms up, so that each client moves once.
+   */
+  admitsClient(backend: Backend, clientHash: number): boolean {
+    const state = Atomics.load(this.#cells, backend.cell + Cell.state);
+    if ((state & blockingBits) !== 0 || this.wasTried(backend)) return false;
+    if ((state & (StateBit.halfOpen | StateBit.warming)) === 0) return true;
+    const draw = mix32(clientHash ^ backend.cell) / 2 ** 32;
+    return this.#hasFreeTrial(backend, state) && this.#letsIn(backend, state, draw);
+  }
+
+  wasTried(backend: Backend): boolean {
+    const tried = this.#tried;
+    if (tried === undefined) return false;
+    for (let i = 0; i < tried.length; i++) {
+      if (tried[i] === backend || tried[i]?.index === backend.index) return true;
+    }
+    return false;
+  }
+
+  #hasFreeTrial(backend: Backend, state: number): boolean {
+    if ((state & StateBit.halfOpen) === 0) return true;
+    return Atomics.load(this.#cells, backend.cell + Cell.trials) < this.#halfOpenTrials;
+  }
+
+  #letsIn(backend: Backend, state: number, draw: number): boolean {
+    if ((state & StateBit.warming) === 0 || this.#ignoreWarming) return true;
+    const since = Atomics.load(this.#cells, backend.cell + Cell.warmSince);
+    if (draw < warmShare(this.#slowStart, since, this.#now)) return true;
+    this.passedOverWarming = true;
+    return false;
+  }
+}

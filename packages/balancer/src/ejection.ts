@@ -1,0 +1,157 @@
+import type { Backend } from './backend.ts';
+import { checkedInteger, checkedNumber } from './error.ts';
+import type { FailureCounts } from './failure-counts.ts';
+import {
+  administrativeBits,
+  type BackendTable,
+  Cell,
+  Counter,
+  elapsed,
+  moment,
+  StateBit,
+} from './shared-state.ts';
+import type { StateChanges } from './state-changes.ts';
+
+/** Passive health checks: a backend that fails real requests is taken out for a growing time. */
+export interface EjectionOptions {
+  /** Failures in a row that eject; 1 to 1,000, default 3. 1 ejects on any single mishap. */
+  readonly consecutiveFailures: number;
+  /** Share of failures in the window that ejects, 0 (off) to 1; default 0.5. */
+  readonly errorRate: number;
+  /** Requests that must have ended in the window before the rate counts; 1 to 1,000,000, default 20. */
+  readonly minimumRequests: number;
+  /** First ejection in ms; 1 to 3,600,000, default 10,000. */
+  readonly baseMs: number;
+  /** Longest ejection in ms; `baseMs` to 86,400,000, default 300,000. */
+  readonly maxMs: number;
+  /** How the time grows with ejections in a row: `baseMs` x n, or `baseMs` x 2^(n-1). Default exponential. */
+  readonly growth: 'linear' | 'exponential';
+  /** Time in service after which one earlier ejection is forgotten, in ms; default 60,000. */
+  readonly forgetMs: number;
+  /**
+   * Most of the group that may be ejected at once, in percent of its backends in service; 0 to 100, default
+   * 50. At least one may always go, unless it is the last one that can be picked: the rest would drown.
+   */
+  readonly maxEjectionPercent: number;
+}
+
+export const ejectionDefaults: EjectionOptions = {
+  consecutiveFailures: 3,
+  errorRate: 0.5,
+  minimumRequests: 20,
+  baseMs: 10_000,
+  maxMs: 300_000,
+  growth: 'exponential',
+  forgetMs: 60_000,
+  maxEjectionPercent: 50,
+};
+
+/** @throws {BalancerError} `invalidOption` for a value out of range */
+export function ejectionOptions(options: Partial<EjectionOptions> | undefined): EjectionOptions {
+  const all = { ...ejectionDefaults, ...options };
+  checkedInteger('ejection.consecutiveFailures', all.consecutiveFailures, 1, 1_000);
+  checkedNumber('ejection.errorRate', all.errorRate, 0, 1);
+  checkedInteger('ejection.minimumRequests', all.minimumRequests, 1, 1_000_000);
+  checkedInteger('ejection.baseMs', all.baseMs, 1, 3_600_000);
+  checkedInteger('ejection.maxMs', all.maxMs, all.baseMs, 86_400_000);
+  checkedInteger('ejection.forgetMs', all.forgetMs, 1, 86_400_000);
+  checkedNumber('ejection.maxEjectionPercent', all.maxEjectionPercent, 0, 100);
+  return all;
+}
+
+/** Length of the `count`th ejection in a row, in ms. */
+export function ejectionTime(options: EjectionOptions, count: number): number {
+  const factor = options.growth === 'linear' ? count : 2 ** (count - 1);
+  return Math.min(options.maxMs, options.baseMs * factor);
+}
+
+/** Ejects and takes back; the time runs out lazily, when somebody picks, without timers. */
+export class PassiveEjection {
+  readonly options: EjectionOptions;
+  readonly #table: BackendTable;
+  readonly #changes: StateChanges;
+  readonly #counts: FailureCounts;
+
+  constructor(options: EjectionOptions, table: BackendTable, changes: StateChanges, counts: FailureCounts) {
+    this.options = options;
+    this.#table = table;
+    this.#changes = changes;
+    this.#counts = counts;
+  }
+
+  /** Called after each failure. */
+  failed(backend: Backend, group: readonly Backend[], consecutive: number, now: number): void {
+    const { options } = this;
+    const inARow = consecutive >= options.consecutiveFailures;
+    if (!inARow && !this.#counts.exceedsRate(backend, options.errorRate, options.minimumRequests)) return;
+    if ((this.#changes.bits(backend) & (StateBit.ejected | administrativeBits)) !== 0) return;
+    this.#eject(backend, group, inARow ? 'consecutiveFailures' : 'errorRate', now);
+  }
+
+  /** Ends the ejection when its time is over. @returns ms until then, 0 when it is over */
+  settle(backend: Backend, now: number): number {
+    const left = elapsed(now, Atomics.load(this.#table.cells, backend.cell + Cell.ejectedUntil));
+    // The 32-bit clock comes round after 24.8 days without a request: nothing is ejected for so long.
+    if (left > 0 && left <= this.options.maxMs) return left;
+    this.release(backend, 'ejectionTimeOver', now);
+    return 0;
+  }
+
+  /** Ends an ejection, whatever time is left. The next failure ejects again: it is on probation. */
+  release(backend: Backend, reason: string, now: number): void {
+    this.#counts.reset(backend, now, this.options.consecutiveFailures - 1);
+    Atomics.store(this.#table.cells, backend.cell + Cell.returnedAt, moment(now));
+    Atomics.store(this.#table.cells, backend.cell + Cell.warmSince, moment(now));
+    const before = this.#changes.apply(backend, StateBit.ejected, StateBit.warming);
+    if (before !== -1 && (before & StateBit.ejected) !== 0) {
+      this.#changes.report(backend, 'ejected', 'inService', reason);
+    }
+  }
+
+  #eject(backend: Backend, group: readonly Backend[], reason: string, now: number): void {
+    if (!this.#isWithinCap(group, 1)) return;
+    const { cells } = this.#table;
+    const count = this.#ejectionsInARow(backend, now) + 1;
+    const until = now + ejectionTime(this.options, count);
+    // Until before bit: who sees the bit sees when it ends.
+    Atomics.store(cells, backend.cell + Cell.ejectedUntil, moment(until));
+    const before = this.#changes.apply(backend, 0, StateBit.ejected);
+    if (before === -1) return;
+    // Bit first, count after: threads that eject at the same time both see each other, and never exceed.
+    if (!this.#isWithinCap(group, 0)) {
+      this.#changes.apply(backend, StateBit.ejected, 0);
+      return;
+    }
+    Atomics.store(cells, backend.cell + Cell.ejections, count);
+    const counter = backend.counter + Counter.ejections;
+    this.#table.counters[counter] = (this.#table.counters[counter] ?? 0) + 1;
+    this.#changes.report(backend, 'inService', 'ejected', reason);
+  }
+
+  #ejectionsInARow(backend: Backend, now: number): number {
+    const { cells } = this.#table;
+    const count = Atomics.load(cells, backend.cell + Cell.ejections);
+    const returnedAt = Atomics.load(cells, backend.cell + Cell.returnedAt);
+    if (count === 0 || returnedAt === 0) return count;
+    const quiet = elapsed(returnedAt, now);
+    if (quiet < 0) return 0;
+    return Math.max(0, count - Math.floor(quiet / this.options.forgetMs));
+  }
+
+  /** @param more how many ejections are to be added to those that the state words show */
+  #isWithinCap(group: readonly Backend[], more: number): boolean {
+    let inService = 0;
+    let ejected = 0;
+    let usable = 0;
+    for (const backend of group) {
+      const bits = this.#changes.bits(backend);
+      if ((bits & administrativeBits) !== 0) continue;
+      inService++;
+      if ((bits & StateBit.ejected) !== 0) ejected++;
+      else if ((bits & (StateBit.unhealthy | StateBit.circuitOpen)) === 0) usable++;
+    }
+    const percent = this.options.maxEjectionPercent;
+    const cap = percent === 0 ? 0 : Math.max(1, Math.floor((inService * percent) / 100));
+    return usable - more >= 1 && ejected + more <= cap;
+  }
+}

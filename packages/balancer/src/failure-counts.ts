@@ -1,0 +1,90 @@
+import type { Backend } from './backend.ts';
+import { checkedInteger } from './error.ts';
+import { AttemptOutcome } from './outcome.ts';
+import { type BackendTable, Cell, elapsed, moment } from './shared-state.ts';
+
+/** What counts as a failure of a backend, for ejection and for the circuit. */
+export interface FailureOptions {
+  /** Length of the window over which the error rate is taken, in ms. 100 to 3,600,000; default 10,000. */
+  readonly windowMs: number;
+  /**
+   * Responses of 500 and above count too. Default false: an application's own errors would take its servers
+   * out one after the other. Switch it on where 5xx means a broken server.
+   */
+  readonly status5xx: boolean;
+}
+
+export const failureDefaults: FailureOptions = { windowMs: 10_000, status5xx: false };
+
+export function failureOptions(options: Partial<FailureOptions> | undefined): FailureOptions {
+  const { windowMs, status5xx } = { ...failureDefaults, ...options };
+  return { windowMs: checkedInteger('failures.windowMs', windowMs, 100, 3_600_000), status5xx };
+}
+
+/** True when an attempt that ended so speaks against the backend. */
+export function isFailure(outcome: AttemptOutcome, options: FailureOptions): boolean {
+  if (outcome === AttemptOutcome.status5xx) return options.status5xx;
+  return outcome !== AttemptOutcome.success && outcome !== AttemptOutcome.cancelled;
+}
+
+/** Consecutive failures and the error rate of a window, in shared cells: ten workers see one count. */
+export class FailureCounts {
+  readonly #cells: Int32Array;
+  #windowMs: number;
+
+  constructor(table: BackendTable, windowMs: number) {
+    this.#cells = table.cells;
+    this.#windowMs = windowMs;
+  }
+
+  configure(windowMs: number): void {
+    this.#windowMs = windowMs;
+  }
+
+  succeeded(backend: Backend, now: number): void {
+    const cells = this.#cells;
+    const cell = backend.cell;
+    if (Atomics.load(cells, cell + Cell.consecutiveFailures) !== 0) {
+      Atomics.store(cells, cell + Cell.consecutiveFailures, 0);
+    }
+    this.#roll(cell, now);
+    Atomics.add(cells, cell + Cell.windowRequests, 1);
+  }
+
+  /** @returns consecutive failures, this one included */
+  failed(backend: Backend, now: number): number {
+    const cells = this.#cells;
+    const cell = backend.cell;
+    Atomics.store(cells, cell + Cell.lastFailedAt, moment(now));
+    this.#roll(cell, now);
+    Atomics.add(cells, cell + Cell.windowRequests, 1);
+    Atomics.add(cells, cell + Cell.windowFailures, 1);
+    return Atomics.add(cells, cell + Cell.consecutiveFailures, 1) + 1;
+  }
+
+  /** True when at least `minimumRequests` of the window ended and `rate` of them failed. */
+  exceedsRate(backend: Backend, rate: number, minimumRequests: number): boolean {
+    const requests = Atomics.load(this.#cells, backend.cell + Cell.windowRequests);
+    if (rate <= 0 || requests < minimumRequests) return false;
+    return Atomics.load(this.#cells, backend.cell + Cell.windowFailures) >= rate * requests;
+  }
+
+  /** Starts a new window: what was counted led to a decision, or is too old to. */
+  reset(backend: Backend, now: number, consecutiveFailures: number): void {
+    const cells = this.#cells;
+    Atomics.store(cells, backend.cell + Cell.consecutiveFailures, consecutiveFailures);
+    Atomics.store(cells, backend.cell + Cell.windowStart, moment(now));
+    Atomics.store(cells, backend.cell + Cell.windowRequests, 0);
+    Atomics.store(cells, backend.cell + Cell.windowFailures, 0);
+  }
+
+  #roll(cell: number, now: number): void {
+    const cells = this.#cells;
+    const start = Atomics.load(cells, cell + Cell.windowStart);
+    const age = elapsed(start, now);
+    if (start !== 0 && age >= 0 && age < this.#windowMs) return;
+    if (Atomics.compareExchange(cells, cell + Cell.windowStart, start, moment(now)) !== start) return;
+    Atomics.store(cells, cell + Cell.windowRequests, 0);
+    Atomics.store(cells, cell + Cell.windowFailures, 0);
+  }
+}

@@ -1,0 +1,106 @@
+import type { Backend } from './backend.ts';
+import { CircuitBreaker, circuitBreakerOptions } from './circuit-breaker.ts';
+import { ejectionOptions, PassiveEjection } from './ejection.ts';
+import { FailureCounts, type FailureOptions, failureOptions, isFailure } from './failure-counts.ts';
+import type { UpstreamGroupChange } from './group-options.ts';
+import { AttemptOutcome } from './outcome.ts';
+import { type BackendTable, Cell, elapsed, moment, StateBit } from './shared-state.ts';
+import { type SlowStartOptions, slowStartOptions } from './slow-start.ts';
+import type { StateChanges } from './state-changes.ts';
+
+/** What a group concludes from how attempts end, and from time passing. */
+export class GroupPolicies {
+  readonly ejection: PassiveEjection | undefined;
+  readonly breaker: CircuitBreaker | undefined;
+  readonly slowStart: SlowStartOptions;
+  readonly #failures: FailureOptions;
+  readonly #counts: FailureCounts;
+  readonly #changes: StateChanges;
+  readonly #cells: Int32Array;
+
+  /** @throws {BalancerError} `invalidOption` for an option out of range */
+  constructor(options: UpstreamGroupChange, table: BackendTable, changes: StateChanges) {
+    this.#failures = failureOptions(options.failures);
+    this.#counts = new FailureCounts(table, this.#failures.windowMs);
+    this.#changes = changes;
+    this.#cells = table.cells;
+    this.ejection =
+      options.ejection === false
+        ? undefined
+        : new PassiveEjection(ejectionOptions(options.ejection), table, changes, this.#counts);
+    this.breaker =
+      options.circuitBreaker === false
+        ? undefined
+        : new CircuitBreaker(circuitBreakerOptions(options.circuitBreaker), table, changes, this.#counts);
+    this.slowStart = slowStartOptions(options.slowStart === false ? { windowMs: 0 } : options.slowStart);
+  }
+
+  /** Trials at once at a half-open backend. */
+  get halfOpenTrials(): number {
+    return this.breaker?.options.halfOpenTrials ?? Infinity;
+  }
+
+  ended(backend: Backend, outcome: AttemptOutcome, group: readonly Backend[], now: number): void {
+    const halfOpen = (this.#changes.bits(backend) & StateBit.halfOpen) !== 0;
+    if (outcome === AttemptOutcome.cancelled) {
+      if (halfOpen) this.breaker?.trialEnded(backend);
+    } else if (isFailure(outcome, this.#failures)) {
+      const consecutive = this.#counts.failed(backend, now);
+      this.ejection?.failed(backend, group, consecutive, now);
+      this.breaker?.failed(backend, consecutive, now);
+    } else {
+      this.#counts.succeeded(backend, now);
+      if (halfOpen) this.breaker?.succeeded(backend, now);
+    }
+  }
+
+  /**
+   * Ends what time has ended: ejections, open circuits, slow starts. Policies that were switched off release
+   * what they had taken.
+   *
+   * @returns ms until the next such moment, 0 when there is none
+   */
+  settle(backends: readonly Backend[], now: number): number {
+    let next = Infinity;
+    for (const backend of backends) {
+      const left = this.#settleOne(backend, now);
+      if (left > 0 && left < next) next = left;
+    }
+    return next === Infinity ? 0 : next;
+  }
+
+  /** An active check found the backend well again: no more waiting for the circuit's time to pass. */
+  provenHealthy(backend: Backend, now: number): void {
+    this.#counts.reset(backend, now, 0);
+    Atomics.store(this.#cells, backend.cell + Cell.warmSince, moment(now));
+    this.#changes.apply(backend, 0, StateBit.warming);
+    if ((this.#changes.bits(backend) & StateBit.circuitOpen) !== 0) {
+      this.breaker?.halfOpen(backend, 'healthCheckSucceeded', now);
+    }
+  }
+
+  #settleOne(backend: Backend, now: number): number {
+    const bits = this.#changes.bits(backend);
+    let left = Infinity;
+    if ((bits & StateBit.ejected) !== 0) {
+      if (this.ejection === undefined) this.#changes.apply(backend, StateBit.ejected, 0);
+      else left = this.ejection.settle(backend, now) || left;
+    }
+    if ((bits & (StateBit.circuitOpen | StateBit.halfOpen)) !== 0) {
+      if (this.breaker === undefined)
+        this.#changes.apply(backend, StateBit.circuitOpen | StateBit.halfOpen, 0);
+      else left = Math.min(left, this.breaker.settle(backend, now) || Infinity);
+    }
+    if ((this.#changes.bits(backend) & StateBit.warming) !== 0) {
+      left = Math.min(left, this.#settleWarming(backend, now) || Infinity);
+    }
+    return left === Infinity ? 0 : left;
+  }
+
+  #settleWarming(backend: Backend, now: number): number {
+    const passed = elapsed(Atomics.load(this.#cells, backend.cell + Cell.warmSince), now);
+    if (passed >= 0 && passed < this.slowStart.windowMs) return this.slowStart.windowMs - passed;
+    this.#changes.apply(backend, StateBit.warming, 0);
+    return 0;
+  }
+}

@@ -1,0 +1,128 @@
+import type { Backend } from './backend.ts';
+import { checkedInteger, checkedNumber } from './error.ts';
+import { type BackendTable, Cell, elapsed, Header, moment } from './shared-state.ts';
+
+/**
+ * Bounds what retries may add to the load of a group, over all threads, so that they never amplify an outage.
+ */
+export interface RetryBudgetOptions {
+  /**
+   * Retries as a share of requests, in two ways at once: of the requests in flight, and of the requests that
+   * came. 0 (no retries but the floor) to 1; default 0.2.
+   */
+  readonly ratio: number;
+  /**
+   * Retries per second, and in flight, that are allowed even when the share is smaller, so that quiet groups
+   * can retry at all. 0 to 1,000; default 5.
+   */
+  readonly minimumPerSecond: number;
+  /** Retries that quiet times can save up, 1 to 100,000; default 50. All of them may come in one burst. */
+  readonly burst: number;
+}
+
+export const retryBudgetDefaults: RetryBudgetOptions = { ratio: 0.2, minimumPerSecond: 5, burst: 50 };
+
+/** @throws {BalancerError} `invalidOption` for a value out of range */
+export function retryBudgetOptions(options: Partial<RetryBudgetOptions> | undefined): RetryBudgetOptions {
+  const { ratio, minimumPerSecond, burst } = { ...retryBudgetDefaults, ...options };
+  return {
+    ratio: checkedNumber('retryBudget.ratio', ratio, 0, 1),
+    minimumPerSecond: checkedNumber('retryBudget.minimumPerSecond', minimumPerSecond, 0, 1_000),
+    burst: checkedInteger('retryBudget.burst', burst, 1, 100_000),
+  };
+}
+
+/** Tokens are kept in thousandths. */
+const token = 1_000;
+
+/**
+ * A token bucket that requests fill by `ratio` and time by `minimumPerSecond`, and a limit of retries in
+ * flight. The bucket alone would let slow retries pile up; the limit alone would let fast ones (connection
+ * refused) repeat without end.
+ */
+export class RetryBudget {
+  readonly #table: BackendTable;
+  readonly #cells: Int32Array;
+  readonly #ownRetries: number;
+  #ratio: number;
+  #deposit: number;
+  #minimumPerSecond: number;
+  #full: number;
+
+  constructor(options: RetryBudgetOptions, table: BackendTable) {
+    this.#table = table;
+    this.#cells = table.cells;
+    this.#ownRetries = table.workerRetriesCell(table.worker);
+    this.#ratio = options.ratio;
+    this.#deposit = Math.round(options.ratio * token);
+    this.#minimumPerSecond = options.minimumPerSecond;
+    this.#full = options.burst * token;
+  }
+
+  configure(options: RetryBudgetOptions): void {
+    this.#ratio = options.ratio;
+    this.#deposit = Math.round(options.ratio * token);
+    this.#minimumPerSecond = options.minimumPerSecond;
+    this.#full = options.burst * token;
+  }
+
+  /** A request came: not a retry of one. */
+  requestArrived(): void {
+    if (Atomics.load(this.#cells, Header.retryTokens) < this.#full) {
+      Atomics.add(this.#cells, Header.retryTokens, this.#deposit);
+    }
+  }
+
+  /**
+   * Takes a place for one retry, to be given back with `release` when that attempt has ended.
+   *
+   * @param backends of the group: their attempts in flight are what the share is taken of
+   */
+  tryAcquire(backends: readonly Backend[], now: number): boolean {
+    const cells = this.#cells;
+    let active = 0;
+    for (const backend of backends) active += Atomics.load(cells, backend.cell + Cell.active);
+    const allowed = Math.max(this.#minimumPerSecond, Math.floor(active * this.#ratio));
+    const retries = Atomics.add(cells, Header.activeRetries, 1);
+    if (retries < allowed && this.trySpend(now)) {
+      Atomics.add(cells, this.#ownRetries, 1);
+      return true;
+    }
+    Atomics.sub(cells, Header.activeRetries, 1);
+    return false;
+  }
+
+  /** A retry has ended. */
+  release(): void {
+    Atomics.sub(this.#cells, Header.activeRetries, 1);
+    Atomics.sub(this.#cells, this.#ownRetries, 1);
+  }
+
+  /** Takes one token, without a place among the retries in flight. */
+  trySpend(now: number): boolean {
+    this.#refill(now);
+    const cells = this.#cells;
+    for (;;) {
+      const tokens = Atomics.load(cells, Header.retryTokens);
+      if (tokens < token) return false;
+      if (Atomics.compareExchange(cells, Header.retryTokens, tokens, tokens - token) === tokens) return true;
+    }
+  }
+
+  /** Retries in flight over all threads: for statistics. */
+  get activeRetries(): number {
+    return Atomics.load(this.#table.cells, Header.activeRetries);
+  }
+
+  #refill(now: number): void {
+    const cells = this.#cells;
+    const since = Atomics.load(cells, Header.retryRefilledAt);
+    const passed = since === 0 ? 1_000 : Math.min(1_000, elapsed(since, now));
+    const earned = Math.floor(passed * this.#minimumPerSecond);
+    // Too short to earn a thousandth of a token: let it add up. A clock that came round starts afresh.
+    if (passed >= 0 && earned === 0) return;
+    if (Atomics.compareExchange(cells, Header.retryRefilledAt, since, moment(now)) !== since) return;
+    const room = this.#full - Atomics.load(cells, Header.retryTokens);
+    if (earned > 0 && room > 0) Atomics.add(cells, Header.retryTokens, Math.min(earned, room));
+  }
+}

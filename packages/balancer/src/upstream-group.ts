@@ -1,0 +1,288 @@
+import { AffinityCookie } from './affinity.ts';
+import { Availability } from './availability.ts';
+import { Backend, type BackendOptions } from './backend.ts';
+import { BackendSet, checkedKeys, Membership } from './backend-set.ts';
+import { BestEffort } from './best-effort.ts';
+import { createSelector } from './create-selector.ts';
+import type { UpstreamGroupChange, UpstreamGroupOptions } from './group-options.ts';
+import { GroupPolicies } from './group-policies.ts';
+import { hashAddress } from './hash.ts';
+import { LatencyRecorder } from './latency-recorder.ts';
+import { AttemptOutcome } from './outcome.ts';
+import { RetryBudget, retryBudgetOptions } from './retry-budget.ts';
+import type { PickContext, Selector } from './selector.ts';
+import {
+  BackendTable,
+  blockingBits,
+  Cell,
+  Counter,
+  elapsed,
+  Header,
+  moment,
+  StateBit,
+} from './shared-state.ts';
+import { claimSlots, leaveSlot } from './slots.ts';
+import { StateChanges } from './state-changes.ts';
+
+/**
+ * A group of backends, as one thread sees it. Every attempt is `pick`, `started`, `finished`, each once and
+ * in this order; nothing here allocates, waits or throws on that way.
+ */
+export class UpstreamGroup {
+  readonly name: string;
+  readonly table: BackendTable;
+  readonly retryBudget: RetryBudget;
+  readonly #cells: Int32Array;
+  readonly #counters: Float64Array;
+  readonly #random: () => number;
+  readonly #changes: StateChanges;
+  readonly #availability: Availability;
+  readonly #bestEffort: BestEffort;
+  readonly #latency: LatencyRecorder;
+  readonly #initialBits: number;
+  #options: UpstreamGroupChange;
+  #policies: GroupPolicies;
+  #selector: Selector;
+  #cookie: AffinityCookie | undefined;
+  #set: BackendSet;
+  #seenVersion: number;
+  /** When time alone changes something next; 0: nothing is due. */
+  #due: number;
+
+  /** @throws {BalancerError} for options out of range, duplicate or invalid backends, a table too small */
+  constructor(options: UpstreamGroupOptions) {
+    const table =
+      options.table ?? BackendTable.create({ capacity: Math.max(64, 2 * options.backends.length) });
+    this.name = options.name;
+    this.table = table;
+    this.retryBudget = new RetryBudget(retryBudgetOptions(options.retryBudget), table);
+    this.#cells = table.cells;
+    this.#counters = table.counters;
+    this.#random = options.random ?? Math.random;
+    this.#changes = new StateChanges(table, options.onStateChange);
+    this.#options = options;
+    this.#policies = new GroupPolicies(options, table, this.#changes);
+    this.#availability = new Availability(
+      table,
+      this.#random,
+      this.#policies.halfOpenTrials,
+      this.#policies.slowStart,
+    );
+    this.#bestEffort = new BestEffort(table, this.retryBudget);
+    this.#latency = new LatencyRecorder(table);
+    this.#initialBits = options.initialState === 'unhealthy' ? StateBit.unhealthy : 0;
+    this.#selector = this.#createSelector(options);
+    this.#cookie = affinityCookie(options);
+    this.#set = new BackendSet(new Membership([], 0), [], []);
+    this.#seenVersion = 0;
+    this.#due = 0;
+    this.#replaceBackends(options.backends);
+  }
+
+  /** The snapshot in use. */
+  get set(): BackendSet {
+    return this.#set;
+  }
+
+  /**
+   * The backend for the next attempt of a request; counts as the arrival of a request when nothing was tried
+   * yet. Affinity comes first, then the algorithm; when nobody may be picked, the all-down policy.
+   *
+   * @param tried backends that failed this request; none of them is returned
+   * @returns `undefined` when there is none: answer 503 with `Retry-After: retryAfterSeconds()`
+   */
+  pick(context: PickContext, tried: readonly Backend[] | undefined): Backend | undefined {
+    const { now } = context;
+    const stale = Atomics.load(this.#cells, Header.version) !== this.#seenVersion;
+    if (stale || (this.#due !== 0 && elapsed(this.#due, now) >= 0)) this.#refresh(now);
+    if (tried === undefined || tried.length === 0) this.retryBudget.requestArrived();
+    const availability = this.#availability;
+    availability.begin(now, tried);
+    if (this.#cookie !== undefined && context.cookie !== undefined) {
+      const bound = this.#boundBackend(this.#cookie, context.cookie, context.clientAddress);
+      if (bound !== undefined) return bound;
+    }
+    const chosen = this.#selector.select(this.#set, context, availability);
+    return chosen === undefined ? this.#pickAmongUnwilling(context) : chosen;
+  }
+
+  /** An attempt at the backend begins: before a connection is asked for. */
+  started(backend: Backend, _now: number): void {
+    const cells = this.#cells;
+    const counters = this.#counters;
+    Atomics.add(cells, backend.cell + Cell.active, 1);
+    Atomics.add(cells, backend.workerActiveCell, 1);
+    const picked = backend.counter + Counter.picked;
+    counters[picked] = (counters[picked] ?? 0) + 1;
+    if ((Atomics.load(cells, backend.cell + Cell.state) & StateBit.halfOpen) !== 0) {
+      this.#policies.breaker?.trialStarted(backend);
+    }
+  }
+
+  /**
+   * The attempt has ended, one way or the other.
+   *
+   * @param latencyMs from `started` to the head of the response, or to the failure; negative: unknown
+   */
+  finished(backend: Backend, outcome: AttemptOutcome, now: number, latencyMs: number): void {
+    const cells = this.#cells;
+    const counters = this.#counters;
+    Atomics.sub(cells, backend.cell + Cell.active, 1);
+    Atomics.sub(cells, backend.workerActiveCell, 1);
+    const ended = backend.counter + outcome;
+    counters[ended] = (counters[ended] ?? 0) + 1;
+    if (latencyMs >= 0 && outcome <= AttemptOutcome.status5xx) this.#latency.record(backend, latencyMs);
+    const blocked = (Atomics.load(cells, backend.cell + Cell.state) & blockingBits) !== 0;
+    if (blocked && outcome === AttemptOutcome.success) this.#bestEffort.succeeded();
+    this.#policies.ended(backend, outcome, this.#set.backends, now);
+  }
+
+  /**
+   * For `Retry-After` of a 503: whole seconds until a backend may be tried again by time alone.
+   *
+   * @returns 1 to 60; 5 when only a health check can bring a backend back
+   */
+  retryAfterSeconds(now: number): number {
+    this.#refresh(now);
+    if (this.#due === 0) return 5;
+    return Math.min(60, Math.max(1, Math.ceil(elapsed(moment(now), this.#due) / 1_000)));
+  }
+
+  /**
+   * Takes over a new configuration at once: backends with the same key keep slot, counts, health and
+   * circuit; those that are gone finish what they have and get nothing new. All or nothing: on an error the
+   * old configuration stays.
+   *
+   * @throws {BalancerError} as the constructor
+   */
+  update(change: UpstreamGroupChange): void {
+    const options = { ...this.#options, ...change };
+    const policies = new GroupPolicies(options, this.table, this.#changes);
+    const selector = this.#createSelector(options);
+    const cookie = affinityCookie(options);
+    const budget = retryBudgetOptions(options.retryBudget);
+    if (change.backends !== undefined) this.#replaceBackends(change.backends);
+    this.#options = options;
+    this.#policies = policies;
+    this.#selector = selector;
+    this.#cookie = cookie;
+    this.retryBudget.configure(budget);
+    this.#availability.configure(policies.halfOpenTrials, policies.slowStart);
+  }
+
+  /** The result of active checks. Recovery starts slowly, and lets trials through an open circuit. */
+  setHealth(backend: Backend, healthy: boolean, reason: string, now: number): void {
+    if (healthy) {
+      const before = this.#changes.apply(backend, StateBit.unhealthy, 0);
+      if (before === -1) return;
+      this.#policies.provenHealthy(backend, now);
+      this.#changes.report(backend, 'unhealthy', 'healthy', reason);
+    } else if (this.#changes.apply(backend, 0, StateBit.unhealthy) !== -1) {
+      Atomics.store(this.#cells, backend.cell + Cell.lastFailedAt, moment(now));
+      this.#changes.report(backend, 'healthy', 'unhealthy', reason);
+    }
+  }
+
+  /**
+   * `draining`: what is in flight finishes, nothing new comes. `disabled`: the same, and the backend is not
+   * checked either. `enabled` ends both, with a slow start.
+   */
+  setAdministration(
+    backend: Backend,
+    to: 'enabled' | 'draining' | 'disabled',
+    reason: string,
+    now: number,
+  ): void {
+    const both = StateBit.draining | StateBit.disabled;
+    const bit = to === 'draining' ? StateBit.draining : to === 'disabled' ? StateBit.disabled : 0;
+    if (to === 'enabled') Atomics.store(this.#cells, backend.cell + Cell.warmSince, moment(now));
+    const before = this.#changes.apply(backend, both, bit);
+    if (before === -1) return;
+    if (to === 'enabled') this.#changes.apply(backend, 0, StateBit.warming);
+    const from =
+      (before & StateBit.disabled) !== 0
+        ? 'disabled'
+        : (before & StateBit.draining) !== 0
+          ? 'draining'
+          : 'enabled';
+    this.#changes.report(backend, from, to, reason);
+  }
+
+  /**
+   * The `Set-Cookie` value that binds a client to the backend that served it.
+   *
+   * @param field the raw `Cookie` field of the request
+   * @returns `undefined` without cookie affinity, or when the client's cookie says so already
+   */
+  affinityCookie(backend: Backend, field: string | undefined): string | undefined {
+    if (this.#cookie === undefined) return undefined;
+    const known = field === undefined ? undefined : this.#cookie.read(field);
+    return known === backend.token ? undefined : this.#cookie.write(backend.token);
+  }
+
+  #boundBackend(cookie: AffinityCookie, field: string, clientAddress: string): Backend | undefined {
+    const value = cookie.read(field);
+    const backend = value === undefined ? undefined : this.#set.membership.byToken.get(value);
+    if (backend === undefined) return undefined;
+    return this.#availability.admitsClient(backend, hashAddress(clientAddress)) ? backend : undefined;
+  }
+
+  /** Nobody was admitted: those that start slowly if there are any, else the all-down policy. */
+  #pickAmongUnwilling(context: PickContext): Backend | undefined {
+    const availability = this.#availability;
+    if (availability.passedOverWarming) {
+      availability.ignoreWarming();
+      const warming = this.#selector.select(this.#set, context, availability);
+      if (warming !== undefined) return warming;
+    }
+    // Others may be picked, only not for this request: repeating it at a dead backend would not help it.
+    if (this.#set.eligible.some((backend) => availability.wasTried(backend))) return undefined;
+    if (this.#options.allDown === 'reject') return undefined;
+    return this.#bestEffort.pick(this.#set.backends, availability);
+  }
+
+  #createSelector(options: UpstreamGroupChange): Selector {
+    const byAddress = typeof options.affinity === 'object' && options.affinity.by === 'address';
+    const algorithm = byAddress ? 'ip-hash' : (options.algorithm ?? 'round-robin');
+    return createSelector(algorithm, this.table, this.#random);
+  }
+
+  #replaceBackends(backends: readonly BackendOptions[]): void {
+    const { table } = this;
+    const slots = claimSlots(table, checkedKeys(backends), this.#initialBits);
+    const members = backends.map((options, at) => new Backend(options, slots[at] ?? 0, table));
+    const membership = new Membership(members, this.#set.version + 1);
+    for (const member of members) {
+      Atomics.store(this.#cells, member.cell + Cell.weight, member.weight * 16);
+    }
+    for (const old of this.#set.backends) {
+      if (!membership.byKey.has(old.key)) leaveSlot(table, old.index);
+    }
+    Atomics.add(this.#cells, Header.version, 1);
+    this.#rebuild(membership);
+  }
+
+  #refresh(now: number): void {
+    const left = this.#policies.settle(this.#set.backends, now);
+    this.#due = left === 0 ? 0 : moment(now + left);
+    this.#rebuild(this.#set.membership);
+  }
+
+  #rebuild(membership: Membership): void {
+    // The version first: a change while we look makes us look again at the next pick.
+    this.#seenVersion = Atomics.load(this.#cells, Header.version);
+    const eligible: Backend[] = [];
+    const weights: number[] = [];
+    for (const backend of membership.backends) {
+      if ((this.#changes.bits(backend) & blockingBits) !== 0) continue;
+      eligible.push(backend);
+      weights.push(Atomics.load(this.#cells, backend.cell + Cell.weight));
+    }
+    this.#set = new BackendSet(membership, eligible, weights);
+  }
+}
+
+function affinityCookie(options: UpstreamGroupChange): AffinityCookie | undefined {
+  const { affinity } = options;
+  return typeof affinity === 'object' && affinity.by === 'cookie' ? new AffinityCookie(affinity) : undefined;
+}
