@@ -102,7 +102,7 @@ export class Connects<C extends PoolableConnection> implements AttemptOwner<C> {
   attemptSucceeded(attempt: ConnectAttempt<C>, connection: C): void {
     if (!this.#starting) this.#succeed(attempt, connection);
     // Inside `connect`, so perhaps inside `acquire`, where nobody may be handed a connection.
-    else this.#defer(() => this.#succeed(attempt, connection));
+    else this.#defer(() => this.#succeedLater(attempt, connection));
   }
 
   attemptFailed(attempt: ConnectAttempt<C>, error: unknown): void {
@@ -122,6 +122,13 @@ export class Connects<C extends PoolableConnection> implements AttemptOwner<C> {
     this.#timer.record(connectMs);
     this.#backoff.succeeded();
     this.#listener.connected(attempt, connection, connectMs);
+  }
+
+  /** Until now the pool did not know the connection, and may have missed its end. */
+  #succeedLater(attempt: ConnectAttempt<C>, connection: C): void {
+    if (connection.isReusable()) return this.#succeed(attempt, connection);
+    connection.destroy();
+    this.attemptFailed(attempt, new Error('the connection was closed before it could be used'));
   }
 
   #end(attempt: ConnectAttempt<C>): void {

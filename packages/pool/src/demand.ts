@@ -1,5 +1,5 @@
-/** Length of one observation in milliseconds. */
-const WINDOW_MS = 1000;
+/** Least length of one observation in milliseconds: about a second, with room for a timer that is a little early. */
+const WINDOW_MS = 900;
 
 /**
  * How many connections recent demand justifies. It follows the peak of each second up at once, stays there for

@@ -134,6 +134,11 @@ export class Holdings {
     return true;
   }
 
+  /** Closes all idle connections. */
+  evictAll(): void {
+    for (let more = true; more;) more = this.evictOldest();
+  }
+
   /** Gives an idle connection up if another thread waits and no permit is free; one at a time. */
   donate(): void {
     const slot = this.#idle.oldest;

@@ -15,6 +15,14 @@ export class Lobby<C extends PoolableConnection> {
   readonly #flush: () => void;
   #flushing = false;
   #ticket = 0;
+  /** Acquires that found all connections busy. */
+  exhausted: number = 0;
+  /** Waiters that left without a connection, by the reason: waited too long, … */
+  timedOut: number = 0;
+  /** … did not want it any more, … */
+  cancelled: number = 0;
+  /** … or were refused by policy. Failed connects are counted where they are made. */
+  refused: number = 0;
 
   constructor(defer: (callback: () => void) => void) {
     this.#defer = defer;
@@ -63,6 +71,7 @@ export class Lobby<C extends PoolableConnection> {
     node.list.remove(node);
     node.state = 'free';
     node.error = undefined;
+    this.cancelled++;
     return true;
   }
 
@@ -77,35 +86,26 @@ export class Lobby<C extends PoolableConnection> {
     this.#settle(node, new PoolError(code, cause));
   }
 
-  /** Fails all. Returns how many. */
-  failAll(code: PoolErrorCode): number {
-    let count = 0;
-    for (let node = this.first; node !== undefined; node = this.first) {
-      this.fail(node, code);
-      count++;
-    }
-    return count;
+  /** Fails all. */
+  failAll(code: PoolErrorCode): void {
+    for (let node = this.first; node !== undefined; node = this.first) this.fail(node, code);
   }
 
   /**
    * Fails those who came at or before `latest`, but not the first `spared` ones: connects are under way for
-   * these, and have a timeout of their own. Returns how many.
+   * these, and have a timeout of their own.
    */
-  expire(latest: number, spared: number): number {
+  expire(latest: number, spared: number): void {
     let any = this.#any.first;
     let fresh = this.#fresh.first;
-    let count = 0;
     for (let left = spared; any !== undefined || fresh !== undefined; left--) {
       const node: WaiterNode<C> | undefined =
         fresh === undefined || (any !== undefined && any.ticket < fresh.ticket) ? any : fresh;
       if (node === undefined || node.since > latest) break;
       if (node === any) any = node.next;
       else fresh = node.next;
-      if (left > 0) continue;
-      this.fail(node, 'POOL_QUEUE_TIMEOUT');
-      count++;
+      if (left <= 0) this.fail(node, 'POOL_QUEUE_TIMEOUT');
     }
-    return count;
   }
 
   #owns(list: WaiterList<C>): boolean {
@@ -124,6 +124,8 @@ export class Lobby<C extends PoolableConnection> {
   }
 
   #settle(node: WaiterNode<C>, error: PoolError): void {
+    if (error.code === 'POOL_QUEUE_TIMEOUT') this.timedOut++;
+    else if (error.code !== 'POOL_CONNECT_FAILED') this.refused++;
     node.state = 'settled';
     node.error = error;
     this.#settled.append(node);

@@ -24,6 +24,8 @@ export interface Permits {
    * that become free. A permit that became free just before is not missed. Idempotent.
    */
   wait(): void;
+  /** Who waits still waits: others are asked once more for idle connections. No effect without `wait`. */
+  remind(): void;
   /** Nobody waits here any more. Idempotent. */
   stopWaiting(): void;
   /** Whether somebody else waits: idle connections should be given up. Cheap: asked on each release. */
@@ -84,6 +86,9 @@ export class LocalPermits implements Permits {
   wait(): void {
     this.#waiting = true;
   }
+
+  /** Nobody to remind. */
+  remind(): void {}
 
   stopWaiting(): void {
     this.#waiting = false;

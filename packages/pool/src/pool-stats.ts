@@ -1,4 +1,8 @@
 import type { ConnectTimes } from './connect-times.ts';
+import type { PoolableConnection } from './connection.ts';
+import type { Connects } from './connects.ts';
+import type { Holdings } from './holdings.ts';
+import type { Lobby } from './lobby.ts';
 
 /** A copy of a pool's figures. Counters only grow; gauges are of this moment. */
 export interface PoolStats {
@@ -38,4 +42,34 @@ export interface PoolStats {
   readonly draining: boolean;
   /** How long connects took. */
   readonly connectMs: ConnectTimes;
+}
+
+/** Puts the figures of a pool's parts together. */
+export function snapshot<C extends PoolableConnection>(
+  connects: Connects<C>,
+  holdings: Holdings,
+  lobby: Lobby<C>,
+  draining: boolean,
+  now: number,
+): PoolStats {
+  return {
+    created: connects.created,
+    active: holdings.active,
+    idle: holdings.idle,
+    connecting: connects.pending,
+    overflow: holdings.overflow,
+    waiting: lobby.size,
+    acquired: holdings.acquired,
+    reused: holdings.reused,
+    exhausted: lobby.exhausted,
+    evicted: holdings.evicted,
+    stale: holdings.stale,
+    failed: connects.failed,
+    timedOut: lobby.timedOut,
+    cancelled: lobby.cancelled,
+    refused: lobby.refused,
+    backingOff: connects.blocked(now),
+    draining,
+    connectMs: connects.times,
+  };
 }

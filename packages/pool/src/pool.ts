@@ -5,9 +5,8 @@ import { Demand } from './demand.ts';
 import { Holdings } from './holdings.ts';
 import { Lobby } from './lobby.ts';
 import { LocalPermits, type Permits } from './permits.ts';
-import type { PoolErrorCode } from './pool-error.ts';
 import { resolveLimits, type PoolLimits, type PoolOptions, type ResolvedLimits } from './pool-options.ts';
-import type { PoolStats } from './pool-stats.ts';
+import { snapshot, type PoolStats } from './pool-stats.ts';
 import type { PoolWaiter, WaiterNode } from './waiter.ts';
 
 const DEFAULT_MAX_CONNECTIONS = 32;
@@ -15,6 +14,7 @@ const DEFAULT_MAX_CONNECTIONS = 32;
 const LIFETIME_JITTER = 0.1;
 /** How much earlier than the backend says an idle connection is closed, in milliseconds: its close is under way by then. */
 const HINT_MARGIN_MS = 1000;
+
 /**
  * The connections to one backend, for one event loop. Idle ones are used last in, first out; waiters are served
  * first come, first served. It knows nothing of HTTP or sockets, and keeps no timer: the owner calls `upkeep`.
@@ -36,10 +36,6 @@ export class ConnectionPool<C extends PoolableConnection> {
   /** `start` was called. */
   #started = false;
   #lastUsed = -Infinity;
-  #exhausted = 0;
-  #timedOut = 0;
-  #cancelled = 0;
-  #refused = 0;
 
   /** Opens no connection. Throws a `RangeError` for a limit that makes no sense. */
   constructor(options: PoolOptions<C>) {
@@ -116,7 +112,6 @@ export class ConnectionPool<C extends PoolableConnection> {
    */
   cancel(waiter: PoolWaiter<C>): void {
     if (!this.#lobby.cancel(waiter)) return;
-    this.#cancelled++;
     if (this.#draining) this.#connects.abandonSpare(this.#lobby.size);
     this.#settleWants();
   }
@@ -173,8 +168,9 @@ export class ConnectionPool<C extends PoolableConnection> {
    */
   upkeep(now: number): void {
     if (this.#lobby.size > 0) {
-      this.#timedOut += this.#lobby.expire(now - this.#limits.queueTimeout, this.#connects.size);
+      this.#lobby.expire(now - this.#limits.queueTimeout, this.#connects.size);
       this.#pump();
+      if (this.#lobby.size > this.#connects.size) this.#permits.remind();
     }
     this.#holdings.donate();
     if (!this.#holdings.isDue(now)) return;
@@ -188,7 +184,7 @@ export class ConnectionPool<C extends PoolableConnection> {
    */
   drain(): void {
     this.#draining = true;
-    while (this.#holdings.evictOldest());
+    this.#holdings.evictAll();
     this.#connects.abandonSpare(this.#lobby.size);
     this.#closePermitsWhenDone();
   }
@@ -207,62 +203,32 @@ export class ConnectionPool<C extends PoolableConnection> {
 
   /** The figures of this moment. */
   stats(): PoolStats {
-    return {
-      created: this.#connects.created,
-      active: this.#holdings.active,
-      idle: this.#holdings.idle,
-      connecting: this.#connects.pending,
-      overflow: this.#holdings.overflow,
-      waiting: this.#lobby.size,
-      acquired: this.#holdings.acquired,
-      reused: this.#holdings.reused,
-      exhausted: this.#exhausted,
-      evicted: this.#holdings.evicted,
-      stale: this.#holdings.stale,
-      failed: this.#connects.failed,
-      timedOut: this.#timedOut,
-      cancelled: this.#cancelled,
-      refused: this.#refused,
-      backingOff: this.#connects.blocked(this.#clock()),
-      draining: this.#draining,
-      connectMs: this.#connects.times,
-    };
+    return snapshot(this.#connects, this.#holdings, this.#lobby, this.#draining, this.#clock());
   }
 
   #acquireSlowly(waiter: PoolWaiter<C>, fresh: boolean): void {
-    if (this.#draining) return this.#refuse(waiter, 'POOL_DRAINING');
+    if (this.#draining) return this.#lobby.refuse(waiter, 'POOL_DRAINING');
     const now = this.#clock();
-    if (this.#connects.blocked(now)) return this.#refuse(waiter, 'POOL_BACKOFF');
+    if (this.#connects.blocked(now)) return this.#lobby.refuse(waiter, 'POOL_BACKOFF');
     const node = this.#lobby.enqueue(waiter, fresh, now);
     this.#pump();
     const lacking = this.#lobby.size - this.#connects.size;
     if (lacking <= 0) return;
     // `settleWants` closes an idle connection for it, and the permit of one being closed is as good as there.
     if (fresh && this.#holdings.returning > 0) return;
-    this.#exhausted++;
+    this.#lobby.exhausted++;
     this.#applyPolicy(node, lacking);
+    this.#settleWants();
   }
 
   #applyPolicy(node: WaiterNode<C>, lacking: number): void {
     const { onExhausted, maxQueue, maxOverflow } = this.#limits;
     if (onExhausted === 'queue') {
-      if (lacking > maxQueue) this.#fail(node, 'POOL_QUEUE_FULL');
+      if (lacking > maxQueue) this.#lobby.fail(node, 'POOL_QUEUE_FULL');
     } else if (onExhausted === 'overflow' && this.#holdings.overflow < (maxOverflow ?? this.#permits.max)) {
       this.#holdings.overflow++;
       this.#connects.start(true);
-      this.#settleWants();
-    } else this.#fail(node, 'POOL_EXHAUSTED');
-  }
-
-  #refuse(waiter: PoolWaiter<C>, code: PoolErrorCode): void {
-    this.#refused++;
-    this.#lobby.refuse(waiter, code);
-  }
-
-  #fail(node: WaiterNode<C>, code: PoolErrorCode): void {
-    this.#refused++;
-    this.#lobby.fail(node, code);
-    this.#settleWants();
+    } else this.#lobby.fail(node, 'POOL_EXHAUSTED');
   }
 
   /** Starts connects until there is one for each waiter, or no permit. */
@@ -285,8 +251,7 @@ export class ConnectionPool<C extends PoolableConnection> {
       // Nothing is to be had of a permit now. Without a connection that could come back to the waiters, all that
       // is left is another backend, and the sooner they know the better.
       this.#permits.stopWaiting();
-      if (this.#holdings.active === 0 && this.#connects.size === 0)
-        this.#refused += this.#lobby.failAll('POOL_BACKOFF');
+      if (this.#holdings.active === 0 && this.#connects.size === 0) this.#lobby.failAll('POOL_BACKOFF');
     } else {
       // With idle connections there, only those who want a fresh one wait.
       if (lacking > this.#holdings.returning) this.#holdings.evictOldest();

@@ -116,9 +116,14 @@ export class SharedPermits implements Permits {
     if (this.#waiting) return;
     this.#waiting = true;
     Atomics.or(this.#cells, this.#layout.waiting + this.#word, this.#bit);
+    // Others see the mask at their next release. To wake them each time would cost them more than it brings us,
+    // as long as connections of our own come back; if they do not, the pool's `upkeep` reminds them.
     if (this.#own.length === 0) this.#setStarving(true);
-    else this.#signal(WANTED);
     this.#awaitGiven();
+  }
+
+  remind(): void {
+    if (this.#waiting) this.#signal(WANTED);
   }
 
   stopWaiting(): void {
