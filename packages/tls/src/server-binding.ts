@@ -1,0 +1,223 @@
+import { Socket } from 'node:net';
+import tls from 'node:tls';
+import type { Certificate } from './certificate.ts';
+import type { CertificateChoice, CertificateStore } from './certificate-store.ts';
+import { type ClientAuth, clientAuthOptions, sessionIdContext } from './client-auth.ts';
+import { TlsError } from './errors.ts';
+import { type TlsPolicy, secureOptions } from './policy.ts';
+import type { TicketInstaller } from './ticket-installer.ts';
+import { unusableContext } from './unusable-certificate.ts';
+
+/** Options of {@link TlsServerBinding}. */
+export interface TlsServerBindingOptions {
+  readonly store: CertificateStore;
+  /** Wall-clock time in ms since the epoch. */
+  readonly now: () => number;
+  readonly policy?: TlsPolicy;
+  readonly clientAuth?: ClientAuth;
+  /** Ticket keys of this thread. Without it Node makes its own: resumption then works within one server only. */
+  readonly tickets?: TicketInstaller;
+  /**
+   * Refuse names without a certificate with the alert `unrecognized_name` (RFC 6066 §3) instead of showing the
+   * default certificate. Default false. Clients that send no name get the default certificate either way.
+   */
+  readonly strictSni?: boolean;
+  /** Handshakes that take longer, in ms, are cut. Default 10,000; 100 to 300,000. */
+  readonly handshakeTimeout?: number;
+  /** Protocols for ALPN, preferred first. Default: none. */
+  readonly alpnProtocols?: readonly string[];
+  /** Keeps sessions of this listener apart from others that share its ticket keys. Default `''`. */
+  readonly sessionScope?: string;
+}
+
+/** Type of Node's callback; `this` is the TLSSocket (observed, not documented). */
+type SniCallback = (this: unknown, serverName: string, done: SniDone) => void;
+type SniDone = (error: Error | null, context?: tls.SecureContext) => void;
+
+/** A TLS 1.x record with a fatal alert `unrecognized_name` (112). Alerts before ServerHello are in the clear. */
+const UNRECOGNIZED_NAME: Uint8Array = Uint8Array.from([0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x70]);
+
+/**
+ * Serves a store's certificates from `tls.Server`s, and swaps the store under them: connections that are open or
+ * in their handshake keep what they have, the next one gets the new certificates.
+ */
+export class TlsServerBinding {
+  readonly #options: TlsServerBindingOptions;
+  readonly #servers: Set<tls.Server> = new Set();
+  readonly #authorities: string | undefined;
+  #store: CertificateStore;
+  #default: CertificateChoice | undefined;
+
+  /** @throws TlsError `TLS_POLICY`, `TLS_CLIENT_AUTH`, `TLS_OPTION`, `TLS_NO_CERTIFICATE`, `TLS_DEFAULT_KEY_TYPE`. */
+  constructor(options: TlsServerBindingOptions) {
+    const timeout = options.handshakeTimeout ?? 10_000;
+    if (!(timeout >= 100 && timeout <= 300_000)) {
+      throw new TlsError('TLS_OPTION', 'handshakeTimeout must be from 100 to 300000 ms');
+    }
+    this.#options = options;
+    this.#authorities = clientAuthOptions(options.clientAuth).ca;
+    this.#store = options.store;
+    if (options.store.certificates.length === 0)
+      throw new TlsError('TLS_NO_CERTIFICATE', 'there is no certificate');
+    this.#default = defaultChoice(options.store, options.now());
+  }
+
+  get store(): CertificateStore {
+    return this.#store;
+  }
+
+  /** Options for `tls.createServer`. They hold private keys: pass them on, do not keep or print them. */
+  serverOptions(): tls.TlsOptions {
+    const { handshakeTimeout, alpnProtocols } = this.#options;
+    const options: tls.TlsOptions = {
+      ...this.#contextOptions(),
+      ...clientAuthOptions(this.#options.clientAuth),
+      handshakeTimeout: handshakeTimeout ?? 10_000,
+      SNICallback: this.sniCallback(),
+    };
+    if (alpnProtocols !== undefined) options.ALPNProtocols = [...alpnProtocols];
+    return options;
+  }
+
+  /** Keeps a server up to date with {@link update} and ticket rotations until it closes. Call before `listen`. */
+  attach(server: tls.Server): void {
+    if (!this.#servers.has(server)) {
+      this.#servers.add(server);
+      server.once('close', () => this.#servers.delete(server));
+    }
+    this.#options.tickets?.install(server);
+  }
+
+  /**
+   * Swaps the store, all at once. If the new one is refused the old one stays.
+   *
+   * @throws TlsError `TLS_NO_CERTIFICATE`, `TLS_DEFAULT_KEY_TYPE`.
+   */
+  update(store: CertificateStore): void {
+    if (store.certificates.length === 0) throw new TlsError('TLS_NO_CERTIFICATE', 'there is no certificate');
+    const choice = defaultChoice(store, this.#options.now());
+    this.#store = store;
+    this.#applyDefault(choice);
+  }
+
+  /**
+   * Looks again which default certificate is valid. Call it when one expires (see `ExpiryWatch`): the default one
+   * sits in the server's own context and is shown without asking us. With none left, clients that send no name are
+   * refused.
+   */
+  refresh(): void {
+    const choice = defaultChoice(this.#store, this.#options.now());
+    if (!sameChoice(choice, this.#default)) this.#applyDefault(choice);
+  }
+
+  /** The callback alone, for servers that are configured by hand. It always answers from the newest store. */
+  sniCallback(): SniCallback {
+    const select = (socket: unknown, serverName: string, done: SniDone): void =>
+      this.#select(socket, serverName, done);
+    return function onServerName(this: unknown, serverName: string, done: SniDone): void {
+      select(this, serverName, done);
+    };
+  }
+
+  #select(socket: unknown, serverName: string, done: SniDone): void {
+    const now = this.#options.now();
+    let selection = this.#store.select(serverName, now);
+    if (selection.kind === 'unknown' && this.#options.strictSni !== true)
+      selection = this.#store.selectDefault(now);
+    if (selection.choice === undefined) {
+      sendUnrecognizedName(socket);
+      done(refusal(selection.kind, serverName));
+      return;
+    }
+    try {
+      done(null, this.#contextFor(socket, selection.choice));
+    } catch (cause) {
+      done(
+        new TlsError('TLS_KEY_UNPARSABLE', `no context for ${JSON.stringify(serverName)}`, 'proxy', cause),
+      );
+    }
+  }
+
+  /**
+   * The context to answer with. A context given to SNICallback fills one slot of the connection, the others keep
+   * the default certificate's; so what else the name has goes in by `setKeyCert`, and an ECDSA slot that would
+   * show the default certificate is made unusable.
+   */
+  #contextFor(socket: unknown, choice: CertificateChoice): tls.SecureContext {
+    const usable = [choice.ed25519, choice.rsa, choice.ecdsa].filter((one) => one !== undefined);
+    const last = usable.pop();
+    if (last === undefined) throw new TlsError('TLS_NO_CERTIFICATE', 'the name has no certificate');
+    if (socket instanceof tls.TLSSocket && typeof socket.setKeyCert === 'function') {
+      for (const certificate of usable) socket.setKeyCert(certificate.secureContext(this.#authorities));
+      const leaks = choice.ecdsa === undefined && this.#default?.ecdsa !== undefined;
+      if (leaks) socket.setKeyCert(unusableContext());
+    }
+    return last.secureContext(this.#authorities);
+  }
+
+  #applyDefault(choice: CertificateChoice | undefined): void {
+    this.#default = choice;
+    const options = this.#contextOptions();
+    for (const server of this.#servers) {
+      server.setSecureContext(options);
+      this.#options.tickets?.install(server);
+    }
+  }
+
+  #contextOptions(): tls.SecureContextOptions {
+    const { policy, clientAuth, sessionScope, tickets } = this.#options;
+    const materials = certificatesOf(this.#default).map((certificate) => certificate.material());
+    const options: tls.SecureContextOptions & { ticketKeys?: Buffer } = {
+      ...secureOptions(policy),
+      sessionIdContext: sessionIdContext(clientAuth, sessionScope ?? ''),
+      cert: materials.map(({ chain }) => chain),
+      key: materials.map(({ key }) => key),
+    };
+    if (this.#authorities !== undefined) options.ca = this.#authorities;
+    if (tickets !== undefined) options.ticketKeys = tickets.set.current;
+    return options;
+  }
+}
+
+function certificatesOf(choice: CertificateChoice | undefined): Certificate[] {
+  if (choice === undefined) return [];
+  return [choice.rsa, choice.ecdsa, choice.ed25519].filter((one) => one !== undefined);
+}
+
+function sameChoice(a: CertificateChoice | undefined, b: CertificateChoice | undefined): boolean {
+  return a?.rsa === b?.rsa && a?.ecdsa === b?.ecdsa && a?.ed25519 === b?.ed25519;
+}
+
+/**
+ * What goes into the server's own context. An Ed25519 certificate only if every name has one: its slot cannot be
+ * made unusable for one connection, and clients that prefer Ed25519 would see it for every other name.
+ */
+function defaultChoice(store: CertificateStore, now: number): CertificateChoice | undefined {
+  const { choice } = store.selectDefault(now);
+  if (choice?.ed25519 === undefined || store.everyNameHas('ed25519')) return choice;
+  if (choice.rsa === undefined && choice.ecdsa === undefined) {
+    const reason = `the default certificate ${choice.ed25519.info.file} is Ed25519 only and other names have no Ed25519 certificate: make another one the default`;
+    throw new TlsError('TLS_DEFAULT_KEY_TYPE', reason);
+  }
+  return { rsa: choice.rsa, ecdsa: choice.ecdsa, ed25519: undefined };
+}
+
+function refusal(
+  kind: 'unknown' | 'expired' | 'exact' | 'wildcard' | 'default',
+  serverName: string,
+): TlsError {
+  const name = JSON.stringify(serverName.slice(0, 255));
+  return kind === 'expired'
+    ? new TlsError('TLS_CERTIFICATE_EXPIRED', `the certificate for ${name} has expired`)
+    : new TlsError('TLS_UNRECOGNIZED_NAME', `no certificate for ${name}`, 'client');
+}
+
+/**
+ * Node destroys a connection whose SNICallback fails without a word, and has no way to send an alert. The raw
+ * socket under the TLSSocket has (undocumented, hence the test); elsewhere the client sees the connection close.
+ */
+function sendUnrecognizedName(socket: unknown): void {
+  if (!(socket instanceof tls.TLSSocket)) return;
+  const raw: unknown = Reflect.get(socket, '_parent');
+  if (raw instanceof Socket && raw.writable) raw.write(UNRECOGNIZED_NAME);
+}
