@@ -1,0 +1,133 @@
+/**
+ * Field names that mean something to a proxy. Those that never travel on come first and side by side, then
+ * those that a proxy writes or guards, so that the common questions are one comparison.
+ */
+export const FieldId = {
+  other: 0,
+  // Hop-by-hop (RFC 9110 §7.6.1): never forwarded.
+  connection: 1,
+  keepAlive: 2,
+  proxyConnection: 3,
+  te: 4,
+  trailer: 5,
+  transferEncoding: 6,
+  upgrade: 7,
+  http2Settings: 8,
+  /**
+   * A name that is one of the guarded ones once `_` and `.` are read as `-`, as some backends do
+   * (`X_Forwarded_For`, `Content_Length`): never forwarded.
+   */
+  lookalike: 9,
+  // Guarded: written or checked by the proxy.
+  proxyAuthorization: 10,
+  contentLength: 11,
+  host: 12,
+  expect: 13,
+  via: 14,
+  forwarded: 15,
+  xForwardedFor: 16,
+  xForwardedProto: 17,
+  xForwardedHost: 18,
+  xForwardedPort: 19,
+  xRequestId: 20,
+  xRealIp: 21,
+  maxForwards: 22,
+  // The rest is only looked up often.
+  authorization: 23,
+  proxyAuthenticate: 24,
+  wwwAuthenticate: 25,
+  cookie: 26,
+  setCookie: 27,
+  date: 28,
+  age: 29,
+  cacheControl: 30,
+  cacheStatus: 31,
+  contentType: 32,
+  contentEncoding: 33,
+  contentRange: 34,
+  contentLocation: 35,
+  location: 36,
+  etag: 37,
+  lastModified: 38,
+  expires: 39,
+  vary: 40,
+  pragma: 41,
+  range: 42,
+  ifMatch: 43,
+  ifNoneMatch: 44,
+  ifModifiedSince: 45,
+  ifUnmodifiedSince: 46,
+  ifRange: 47,
+  accept: 48,
+  acceptEncoding: 49,
+  acceptLanguage: 50,
+  userAgent: 51,
+  referer: 52,
+  origin: 53,
+  server: 54,
+  retryAfter: 55,
+  warning: 56,
+} as const;
+export type FieldId = (typeof FieldId)[keyof typeof FieldId];
+
+const lastHopByHop = FieldId.http2Settings;
+const lastDropped = FieldId.lookalike;
+const lastGuarded = FieldId.maxForwards;
+
+/** True for `Connection` and the fields that only ever concern one connection (RFC 9110 §7.6.1). */
+export function isHopByHop(id: FieldId): boolean {
+  return id !== FieldId.other && id <= lastHopByHop;
+}
+
+/** True for what is never copied into a forwarded message: hop-by-hop fields and look-alikes. */
+export function isNeverForwarded(id: FieldId): boolean {
+  return id !== FieldId.other && id <= lastDropped;
+}
+
+/** Names in lower case, by id. */
+const names: readonly string[] = Object.keys(FieldId).map((key) =>
+  key === 'http2Settings' ? 'http2-settings' : key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`),
+);
+
+/**
+ * A perfect hash of length and three letters, found once by trying: no two known names share a slot, so a
+ * name is compared with one candidate at most. A test walks every name.
+ */
+const slots = 256;
+function slotOf(text: string, at: number, length: number): number {
+  const first = text.charCodeAt(at) | 0x20;
+  const lastButOne = text.charCodeAt(at + length - 2) | 0x20;
+  const last = text.charCodeAt(at + length - 1) | 0x20;
+  return (length + first * 6 + lastButOne * 76 + last) & (slots - 1);
+}
+
+const table = new Uint8Array(slots);
+for (let id = 1; id < names.length; id++) {
+  if (id === FieldId.lookalike) continue;
+  const name = names[id] as string;
+  table[slotOf(name, 0, name.length)] = id;
+}
+
+/** As {@link fieldId}, for the name at `text[at .. at + length)`. */
+export function classifyField(text: string, at: number, length: number): FieldId {
+  if (length < 2) return FieldId.other;
+  const id = table[slotOf(text, at, length)] as number;
+  if (id === 0) return FieldId.other;
+  const name = names[id] as string;
+  if (name.length !== length) return FieldId.other;
+  let lookalike = false;
+  for (let i = 0; i < length; i++) {
+    const code = text.charCodeAt(at + i);
+    const wanted = name.charCodeAt(i);
+    if (code === wanted || (code >= 65 && code <= 90 && (code | 0x20) === wanted)) continue;
+    if (wanted !== 45 || (code !== 95 && code !== 46)) return FieldId.other;
+    lookalike = true;
+  }
+  if (!lookalike) return id as FieldId;
+  return id <= lastGuarded ? FieldId.lookalike : FieldId.other;
+}
+
+/** Which known field `name` is, whatever its case; `other` if none. */
+export function fieldId(name: string): FieldId {
+  return classifyField(name, 0, name.length);
+}

@@ -1,0 +1,189 @@
+import { connectionOptions } from './connection.ts';
+import { BodyFraming } from './events.ts';
+import { FieldId, isNeverForwarded } from './field-id.ts';
+import { joinedValue, type RequestHead } from './heads.ts';
+
+/** What the proxy adds to a request, and what it keeps of it. */
+export interface ForwardRequest {
+  /** Address of the client, without a port. */
+  readonly client: string;
+  /** Protocol that the client spoke to us. */
+  readonly proto: 'http' | 'https';
+  /** Local port that the client connected to. */
+  readonly port: number;
+  /**
+   * The immediate peer is a trusted proxy: its forwarding fields are kept and added to. Otherwise they are
+   * dropped, since anybody can write them. There is no default: a wrong one is a security hole.
+   */
+  readonly trusted: boolean;
+  /** Request id of our own; used unless a trusted peer sent one. `''` adds none. */
+  readonly requestId: string;
+  /** Pseudonym of this proxy in `Via` (RFC 9110 §7.6.3). */
+  readonly viaName: string;
+  /** Also send `Forwarded` (RFC 7239). */
+  readonly forwarded: boolean;
+  /** Sent as `Host` instead of what the client asked for. */
+  readonly host?: string;
+  /** Protocol version that the request came by, for `Via`. Default: `1.` and the minor version of the head. */
+  readonly version?: string;
+  /** The constant part, made once for a client connection that is not trusted. Default: made each time. */
+  readonly tail?: ForwardingTail;
+}
+
+/**
+ * The `X-Forwarded-*` lines for one client connection. They only change with the host, so they are made
+ * once for each change of it.
+ */
+export class ForwardingTail {
+  readonly #before: string;
+  readonly #after: string;
+  #host: string;
+  #lines: string;
+
+  constructor(client: string, proto: 'http' | 'https', port: number) {
+    this.#before = `X-Forwarded-For: ${client}\r\nX-Forwarded-Proto: ${proto}\r\n`;
+    this.#after = `X-Forwarded-Port: ${port}\r\n`;
+    this.#host = '';
+    this.#lines = this.#before + this.#after;
+  }
+
+  /** All lines, for a request to `host`; `''` leaves `X-Forwarded-Host` out. */
+  lines(host: string): string {
+    if (host !== this.#host) {
+      this.#host = host;
+      this.#lines = `${this.#before}${host === '' ? '' : `X-Forwarded-Host: ${host}\r\n`}${this.#after}`;
+    }
+    return this.#lines;
+  }
+}
+
+/**
+ * The head of the request to the backend, whole, with the empty line. End-to-end fields keep name case,
+ * order and value; there is exactly one framing, written by us (RFC 9112 §6).
+ *
+ * `Proxy-Authorization` is for a proxy that asked for it (RFC 9110 §11.7.2); a reverse proxy never does, and
+ * does not hand the credentials to a backend.
+ *
+ * @param extra lines for the end, checked already (see {@link checkedField}), each with its CRLF; or `''`
+ * @param connection what to say in `Connection`; `upgrade` also sends `head.upgrade`
+ */
+export function forwardRequestHead(
+  head: RequestHead,
+  rules: ForwardRequest,
+  extra: string,
+  connection: '' | 'close' | 'upgrade',
+): string {
+  const { ids } = head;
+  let out = `${head.method} ${head.path} HTTP/1.1\r\n`;
+  // Only HTTP/1.0 requests, and those that came by HTTP/2, have none.
+  if (ids.indexOf(FieldId.host) === -1) out += `Host: ${rules.host ?? head.host}\r\n`;
+  const named = ids.indexOf(FieldId.connection) === -1 ? undefined : connectionOptions(head);
+  out += named === undefined ? endToEnd(head, rules) : endToEndUnnamed(head, rules, named);
+  out += rules.trusted ? trustedTail(head, rules) : untrustedTail(head, rules);
+  out += via(head, rules);
+  if (head.framing === BodyFraming.chunked) out += 'Transfer-Encoding: chunked\r\n';
+  if (connection === 'close') out += 'Connection: close\r\n';
+  else if (connection === 'upgrade') out += `Connection: upgrade\r\nUpgrade: ${head.upgrade}\r\n`;
+  return `${out}${extra}\r\n`;
+}
+
+function endToEnd(head: RequestHead, rules: ForwardRequest): string {
+  const { fields, ids } = head;
+  let out = '';
+  for (let i = 0; i < ids.length; i++) {
+    const id = ids[i] as FieldId;
+    if (id === FieldId.other || id > FieldId.maxForwards) {
+      out += `${fields[2 * i]}: ${fields[2 * i + 1]}\r\n`;
+    } else if (!isNeverForwarded(id)) out += guardedField(head, rules, id, i);
+  }
+  return out;
+}
+
+/** As {@link endToEnd}, without the fields that `Connection` names. */
+function endToEndUnnamed(head: RequestHead, rules: ForwardRequest, named: readonly string[]): string {
+  const { fields, ids } = head;
+  let out = '';
+  for (let i = 0; i < ids.length; i++) {
+    const id = ids[i] as FieldId;
+    const name = fields[2 * i] as string;
+    if (id === FieldId.other) {
+      if (!named.includes(name.toLowerCase())) out += `${name}: ${fields[2 * i + 1]}\r\n`;
+    } else if (id > FieldId.maxForwards) out += `${name}: ${fields[2 * i + 1]}\r\n`;
+    else if (!isNeverForwarded(id)) out += guardedField(head, rules, id, i);
+  }
+  return out;
+}
+
+function guardedField(head: RequestHead, rules: ForwardRequest, id: FieldId, index: number): string {
+  const name = head.fields[2 * index] as string;
+  switch (id) {
+    case FieldId.host:
+      return `${name}: ${rules.host ?? head.host}\r\n`;
+    case FieldId.contentLength:
+      return head.framing === BodyFraming.length ? `${name}: ${head.contentLength}\r\n` : '';
+    // Written anew at the end.
+    case FieldId.via:
+    case FieldId.xForwardedFor:
+    case FieldId.proxyAuthorization:
+      return '';
+    case FieldId.forwarded:
+      return rules.trusted && !rules.forwarded ? lineAt(head, index) : '';
+    case FieldId.xRequestId:
+      return rules.trusted && keptRequestId(head) !== undefined ? lineAt(head, index) : '';
+    case FieldId.xForwardedProto:
+    case FieldId.xForwardedHost:
+    case FieldId.xForwardedPort:
+    case FieldId.xRealIp:
+      return rules.trusted ? lineAt(head, index) : '';
+    default:
+      return lineAt(head, index);
+  }
+}
+
+function lineAt(head: RequestHead, index: number): string {
+  return `${head.fields[2 * index]}: ${head.fields[2 * index + 1]}\r\n`;
+}
+
+function untrustedTail(head: RequestHead, rules: ForwardRequest): string {
+  const tail = rules.tail ?? new ForwardingTail(rules.client, rules.proto, rules.port);
+  let out = tail.lines(head.host);
+  if (rules.requestId !== '') out += `X-Request-Id: ${rules.requestId}\r\n`;
+  if (rules.forwarded) out += `Forwarded: ${forwardedElement(head, rules)}\r\n`;
+  return out;
+}
+
+function trustedTail(head: RequestHead, rules: ForwardRequest): string {
+  const { ids } = head;
+  const before = joinedValue(head, FieldId.xForwardedFor);
+  let out = `X-Forwarded-For: ${before ? `${before}, ` : ''}${rules.client}\r\n`;
+  if (!ids.includes(FieldId.xForwardedProto)) out += `X-Forwarded-Proto: ${rules.proto}\r\n`;
+  if (!ids.includes(FieldId.xForwardedHost) && head.host !== '') out += `X-Forwarded-Host: ${head.host}\r\n`;
+  if (!ids.includes(FieldId.xForwardedPort)) out += `X-Forwarded-Port: ${rules.port}\r\n`;
+  if (rules.requestId !== '' && keptRequestId(head) === undefined)
+    out += `X-Request-Id: ${rules.requestId}\r\n`;
+  if (rules.forwarded) {
+    const elements = joinedValue(head, FieldId.forwarded);
+    out += `Forwarded: ${elements ? `${elements}, ` : ''}${forwardedElement(head, rules)}\r\n`;
+  }
+  return out;
+}
+
+/** One element of `Forwarded` (RFC 7239 §4); an IPv6 address is bracketed and quoted (§6). */
+function forwardedElement(head: RequestHead, rules: ForwardRequest): string {
+  const client = rules.client.includes(':') ? `"[${rules.client}]"` : rules.client;
+  const host = head.host === '' ? '' : `;host="${head.host}"`;
+  return `for=${client}${host};proto=${rules.proto}`;
+}
+
+/** Via is one field, whatever came: earlier members stay in front (RFC 9110 §7.6.3). */
+function via(head: RequestHead, rules: ForwardRequest): string {
+  const before = joinedValue(head, FieldId.via);
+  const version = rules.version ?? (head.minor === 1 ? '1.1' : '1.0');
+  return `Via: ${before ? `${before}, ` : ''}${version} ${rules.viaName}\r\n`;
+}
+
+/** The request id that came, if exactly one did and it is safe to log: up to 128 characters of a URI's alphabet. */
+export function keptRequestId(head: RequestHead): string | undefined {
+  const value = joinedValue(head, FieldId.xRequestId);
+  return value !== undefined && /^[A-Za-z0-9._~:/+=@-]{1,128}$/.test(value) ? value : undefined;
+}

@@ -1,0 +1,63 @@
+import { connectionOptions } from './connection.ts';
+import { BodyFraming } from './events.ts';
+import { FieldId, isNeverForwarded } from './field-id.ts';
+import { joinedValue, type ResponseHead } from './heads.ts';
+
+/**
+ * How the body goes on to the client: `keep` as it came (a length, chunked, or none, then with
+ * `Content-Length` for information), `chunked` anew, `close` by the end of the connection, `none` without
+ * body and without `Content-Length`.
+ */
+export type ResponseBodyAs = 'keep' | 'chunked' | 'close' | 'none';
+
+/**
+ * The head of the response to the client, whole, with the empty line. End-to-end fields keep name case,
+ * order and value; there is at most one framing, written by us; nothing chunked goes to HTTP/1.0.
+ *
+ * @param clientMinor minor version of the client's HTTP/1
+ * @param connection what to say in `Connection`; `upgrade` also sends `head.upgrade`
+ * @param extra lines for the end, checked already (see {@link checkedField}), each with its CRLF; or `''`
+ * @param viaName pseudonym of this proxy in `Via`
+ */
+export function forwardResponseHead(
+  head: ResponseHead,
+  clientMinor: 0 | 1,
+  framing: ResponseBodyAs,
+  connection: '' | 'close' | 'keep-alive' | 'upgrade',
+  extra: string,
+  viaName: string,
+): string {
+  const { ids } = head;
+  const bodiless = head.status < 200 || head.status === 204;
+  const withLength = framing === 'keep' && !bodiless;
+  let out = `HTTP/1.1 ${head.status} ${head.reason}\r\n`;
+  const named = ids.indexOf(FieldId.connection) === -1 ? undefined : connectionOptions(head);
+  out += endToEnd(head, withLength, named);
+  const before = joinedValue(head, FieldId.via);
+  out += `Via: ${before ? `${before}, ` : ''}${head.minor === 1 ? '1.1' : '1.0'} ${viaName}\r\n`;
+  const chunked = framing === 'chunked' || (framing === 'keep' && head.framing === BodyFraming.chunked);
+  if (chunked && clientMinor === 1 && !bodiless) out += 'Transfer-Encoding: chunked\r\n';
+  if (connection === 'upgrade') out += `Connection: upgrade\r\nUpgrade: ${head.upgrade}\r\n`;
+  else if (connection !== '') out += `Connection: ${connection}\r\n`;
+  return `${out}${extra}\r\n`;
+}
+
+function endToEnd(head: ResponseHead, withLength: boolean, named: readonly string[] | undefined): string {
+  const { fields, ids } = head;
+  let out = '';
+  for (let i = 0; i < ids.length; i++) {
+    const id = ids[i] as FieldId;
+    const name = fields[2 * i] as string;
+    if (id === FieldId.other) {
+      if (named !== undefined && named.includes(name.toLowerCase())) continue;
+    } else if (id === FieldId.via || isNeverForwarded(id)) continue;
+    else if (id === FieldId.contentLength) {
+      if (withLength && head.framing !== BodyFraming.chunked && head.framing !== BodyFraming.close) {
+        out += `${name}: ${Number(fields[2 * i + 1])}\r\n`;
+      }
+      continue;
+    }
+    out += `${name}: ${fields[2 * i + 1]}\r\n`;
+  }
+  return out;
+}

@@ -1,0 +1,110 @@
+import { classifyField, FieldId } from './field-id.ts';
+import { Span } from './llhttp.ts';
+
+/**
+ * Cuts the fields noted on the tape out of the text of a head, and keeps at hand what framing and routing
+ * ask for. Repeated fields are joined by commas (RFC 9110 §5.3), `Host` is counted.
+ */
+export class FieldReader {
+  connection: string | undefined;
+  transferEncoding: string | undefined;
+  contentLength: string | undefined;
+  upgrade: string | undefined;
+  expect: string | undefined;
+  host: string;
+  hosts: number;
+
+  constructor() {
+    this.connection = undefined;
+    this.transferEncoding = undefined;
+    this.contentLength = undefined;
+    this.upgrade = undefined;
+    this.expect = undefined;
+    this.host = '';
+    this.hosts = 0;
+  }
+
+  /**
+   * Appends to `fields` and `ids` what `tape[from .. used)` notes.
+   * @param origin address of the first character of `text`
+   */
+  read(
+    text: string,
+    origin: number,
+    tape: Int32Array,
+    from: number,
+    used: number,
+    fields: string[],
+    ids: FieldId[],
+  ): void {
+    this.connection = undefined;
+    this.transferEncoding = undefined;
+    this.contentLength = undefined;
+    this.upgrade = undefined;
+    this.expect = undefined;
+    this.host = '';
+    this.hosts = 0;
+    for (let i = from; i + 5 < used; i += 6) {
+      const nameAt = (tape[i + 1] as number) - origin;
+      const nameLength = tape[i + 2] as number;
+      const valueAt = (tape[i + 4] as number) - origin;
+      const value = text.slice(valueAt, trimmedEnd(text, valueAt, valueAt + (tape[i + 5] as number)));
+      const id = classifyField(text, nameAt, nameLength);
+      fields.push(text.slice(nameAt, nameAt + nameLength), value);
+      ids.push(id);
+      if (id !== FieldId.other && id <= FieldId.expect) this.#keep(id, value);
+    }
+  }
+
+  #keep(id: FieldId, value: string): void {
+    switch (id) {
+      case FieldId.connection:
+        this.connection = joined(this.connection, value);
+        break;
+      case FieldId.transferEncoding:
+        this.transferEncoding = joined(this.transferEncoding, value);
+        break;
+      case FieldId.contentLength:
+        this.contentLength = joined(this.contentLength, value);
+        break;
+      case FieldId.upgrade:
+        this.upgrade = joined(this.upgrade, value);
+        break;
+      case FieldId.expect:
+        this.expect = joined(this.expect, value);
+        break;
+      case FieldId.host:
+        this.host = value;
+        this.hosts++;
+        break;
+    }
+  }
+}
+
+function joined(before: string | undefined, value: string): string {
+  return before === undefined ? value : `${before}, ${value}`;
+}
+
+/** llhttp leaves white space at the end of a value, which is not part of it (RFC 9112 §5.1). */
+function trimmedEnd(text: string, start: number, end: number): number {
+  let at = end;
+  while (at > start) {
+    const code = text.charCodeAt(at - 1);
+    if (code !== 0x20 && code !== 0x09) break;
+    at--;
+  }
+  return at;
+}
+
+/** True if a field with this id is among the names on the tape. Only asked when a message is refused. */
+export function isNoted(text: string, spans: readonly number[], id: FieldId): boolean {
+  for (let i = 0; i < spans.length; i += 3) {
+    if (
+      spans[i] === Span.name &&
+      classifyField(text, spans[i + 1] as number, spans[i + 2] as number) === id
+    ) {
+      return true;
+    }
+  }
+  return false;
+}

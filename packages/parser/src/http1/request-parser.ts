@@ -1,0 +1,177 @@
+import { connectionBits, ConnectionOption, isPersistent, upgradeProtocols } from './connection.ts';
+import type { WireFailureCode } from './failure.ts';
+import { FieldId } from './field-id.ts';
+import { requestFraming } from './framing.ts';
+import type { HeadBuffer } from './head-buffer.ts';
+import { RequestHead } from './heads.ts';
+import { isAuthority } from './host.ts';
+import type { WireLimits } from './limits.ts';
+import { Errno, ParserType } from './llhttp.ts';
+import { MessageParser } from './message-parser.ts';
+import { isNoted } from './read-fields.ts';
+import { classifyTarget, TargetForm, targetAuthority, targetPath } from './target.ts';
+
+/** By llhttp's number; those of other protocols (Icecast, RTSP, the HTTP/2 preface) are left out. */
+const methods: readonly string[] =
+  'DELETE GET HEAD POST PUT CONNECT OPTIONS TRACE COPY LOCK MKCOL MOVE PROPFIND PROPPATCH SEARCH UNLOCK BIND REBIND UNBIND ACL REPORT MKACTIVITY CHECKOUT MERGE M-SEARCH NOTIFY SUBSCRIBE UNSUBSCRIBE PATCH PURGE MKCALENDAR LINK UNLINK'.split(
+    ' ',
+  );
+const query = 46;
+const pri = 34;
+
+function methodName(number: number): string {
+  return number === query ? 'QUERY' : (methods[number] ?? '');
+}
+
+/** Parses the requests of one client connection. */
+export class RequestParser extends MessageParser {
+  /** The head of the current message: set at `head`, kept until the next one. */
+  head: RequestHead | undefined;
+  protected override readonly emptyLineBytes: number;
+
+  /** @param limits over the defaults of {@link WireLimits} */
+  constructor(limits?: Partial<WireLimits>) {
+    super(ParserType.request, 'client', limits);
+    this.head = undefined;
+    this.emptyLineBytes = 4;
+  }
+
+  override reset(): void {
+    super.reset();
+    this.head = undefined;
+  }
+
+  protected override admit(): undefined {
+    return undefined;
+  }
+
+  protected override messageEnded(): void {}
+
+  protected override readHead(text: string, origin: number): RequestHead | WireFailureCode {
+    const { tape, used } = this.machine;
+    const targetAt = (tape[1] as number) - origin;
+    const targetEnd = targetAt + (tape[2] as number);
+    const fieldsAt = used > 3 ? (tape[4] as number) - origin : text.length - 2;
+    const lineEnd = fieldsAt - 2;
+    const { limits } = this;
+    if (lineEnd > limits.requestLine) return 'ERR_REQUEST_LINE_TOO_LONG';
+    if (text.length - 2 - fieldsAt > limits.headerBytes || (used - 3) / 6 > limits.headerCount) {
+      return 'ERR_FIELDS_TOO_LARGE';
+    }
+    if (limits.fieldBytes < limits.headerBytes && this.longestField() > limits.fieldBytes) {
+      return 'ERR_FIELDS_TOO_LARGE';
+    }
+    const method = methodName(this.machine.exports.llhttp_get_method(this.parser));
+    if (method === '') return 'ERR_METHOD_UNKNOWN';
+    // llhttp takes several spaces, other protocols' names and versions that are none of ours.
+    if (targetAt !== method.length + 1) return 'ERR_BAD_REQUEST_LINE';
+    if (targetEnd + 9 !== lineEnd || !text.startsWith(' HTTP/1.', targetEnd)) {
+      return versionFault(text.slice(targetEnd, lineEnd));
+    }
+    const minor = text.charCodeAt(lineEnd - 1) === 0x30 ? 0 : 1;
+    const fields: string[] = [];
+    const ids: FieldId[] = [];
+    this.reader.read(text, origin, tape, 3, used, fields, ids);
+    return this.#decide(method, text.slice(targetAt, targetEnd), minor, fields, ids);
+  }
+
+  #decide(
+    method: string,
+    target: string,
+    minor: 0 | 1,
+    fields: string[],
+    ids: FieldId[],
+  ): RequestHead | WireFailureCode {
+    const { reader } = this;
+    const { framing, contentLength, fault } = requestFraming(
+      minor,
+      reader.transferEncoding,
+      reader.contentLength,
+    );
+    if (fault !== undefined) return fault;
+    // Content of a CONNECT has no meaning (RFC 9110 §9.3.6), and llhttp sees tunnel bytes in it.
+    if (method === 'CONNECT' && reader.transferEncoding !== undefined) return 'ERR_BAD_TRANSFER_ENCODING';
+    const form = classifyTarget(method, target);
+    if (form === TargetForm.invalid) return 'ERR_BAD_TARGET';
+    if (!this.#isHostValid(minor, form)) return 'ERR_BAD_HOST';
+    // A server may ignore what it does not expect of HTTP/1.0 (RFC 9110 §10.1.1).
+    const expects = minor === 1 && reader.expect !== undefined;
+    if (expects && reader.expect?.toLowerCase() !== '100-continue') return 'ERR_EXPECTATION_UNKNOWN';
+    const bits = reader.connection === undefined ? 0 : connectionBits(reader.connection);
+    const upgrades = minor === 1 && (bits & ConnectionOption.upgrade) !== 0 && reader.upgrade !== undefined;
+    let host = reader.host;
+    let path = target;
+    if (form === TargetForm.absolute) {
+      host = targetAuthority(target);
+      path = targetPath(method, target);
+    } else if (form === TargetForm.authority) host = target;
+    this.head = new RequestHead(
+      method,
+      target,
+      minor,
+      fields,
+      ids,
+      framing,
+      contentLength,
+      host,
+      path,
+      isPersistent(minor, bits),
+      upgrades ? upgradeProtocols(reader.upgrade as string) : '',
+      expects,
+    );
+    return this.head;
+  }
+
+  /** RFC 9112 §3.2: exactly one, valid; HTTP/1.0 may do without; empty only where no authority is asked for. */
+  #isHostValid(minor: 0 | 1, form: TargetForm): boolean {
+    const { host, hosts } = this.reader;
+    if (hosts === 0) return minor === 0;
+    return hosts === 1 && (isAuthority(host) || (host === '' && form === TargetForm.asterisk));
+  }
+
+  protected override excess(head: HeadBuffer, length: number): WireFailureCode | undefined {
+    const { limits } = this;
+    // An unfinished line may end in the CR of its CRLF, the fields in that of the empty line.
+    const lineLength = head.lineEnd === -1 || head.lineEnd >= length ? length - 1 : head.lineEnd - 1;
+    if (lineLength > limits.requestLine) return 'ERR_REQUEST_LINE_TOO_LONG';
+    return this.fieldExcess(head, length - lineLength - 3);
+  }
+
+  protected override describe(errno: number, head: HeadBuffer): WireFailureCode | undefined {
+    if (errno === Errno.invalidMethod) return undefined;
+    if (errno === Errno.user) return 'ERR_FIELDS_TOO_LARGE';
+    const number = this.machine.exports.llhttp_get_method(this.parser);
+    if (number === pri) return 'ERR_VERSION_UNSUPPORTED';
+    if (errno === Errno.invalidUrl) return 'ERR_BAD_TARGET';
+    const text = head.text();
+    if (errno === Errno.invalidConstant)
+      return methodName(number) === '' ? 'ERR_METHOD_UNKNOWN' : 'ERR_BAD_REQUEST_LINE';
+    if (errno === Errno.invalidVersion) return versionFault(text.slice(text.lastIndexOf(' ')));
+    if (head.lineEnd === -1) return 'ERR_BAD_REQUEST_LINE';
+    return framingFault(errno, text, head);
+  }
+}
+
+/** `version` is what stands after the target, from the space on. */
+function versionFault(version: string): WireFailureCode {
+  const match = /^ HTTP\/(\d)(?:\.(\d))?/.exec(version);
+  if (match === null) return 'ERR_BAD_REQUEST_LINE';
+  const supported = match[1] === '1' && (match[2] === undefined || match[2] === '0' || match[2] === '1');
+  return supported ? 'ERR_BAD_REQUEST_LINE' : 'ERR_VERSION_UNSUPPORTED';
+}
+
+/** What llhttp refused in the fields of a head. */
+export function framingFault(errno: number, text: string, head: HeadBuffer): WireFailureCode {
+  if (errno === Errno.unexpectedContentLength) return 'ERR_BAD_CONTENT_LENGTH';
+  if (errno === Errno.invalidContentLength) {
+    return isNoted(text, head.spans, FieldId.transferEncoding)
+      ? 'ERR_AMBIGUOUS_FRAMING'
+      : 'ERR_BAD_CONTENT_LENGTH';
+  }
+  if (errno === Errno.invalidTransferEncoding) {
+    return isNoted(text, head.spans, FieldId.contentLength)
+      ? 'ERR_AMBIGUOUS_FRAMING'
+      : 'ERR_BAD_TRANSFER_ENCODING';
+  }
+  return 'ERR_BAD_FIELD';
+}

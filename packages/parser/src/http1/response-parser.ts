@@ -1,0 +1,116 @@
+import { connectionBits, ConnectionOption, isPersistent, upgradeProtocols } from './connection.ts';
+import { BodyFraming } from './events.ts';
+import type { WireFailureCode } from './failure.ts';
+import type { FieldId } from './field-id.ts';
+import { isReasonPhrase } from './field-syntax.ts';
+import { responseFraming } from './framing.ts';
+import type { HeadBuffer } from './head-buffer.ts';
+import { ResponseHead } from './heads.ts';
+import type { WireLimits } from './limits.ts';
+import { Errno, ParserType, Span } from './llhttp.ts';
+import { MessageParser } from './message-parser.ts';
+import { framingFault } from './request-parser.ts';
+
+/** Parses the responses of one backend connection. */
+export class ResponseParser extends MessageParser {
+  /** The head of the current message: set at `head`, kept until the next one. */
+  head: ResponseHead | undefined;
+  protected override readonly emptyLineBytes: number;
+  /** Method of the request that is to be answered; `''` if none is. */
+  #method: string;
+
+  /** @param limits over the defaults of {@link WireLimits} */
+  constructor(limits?: Partial<WireLimits>) {
+    super(ParserType.response, 'backend', limits);
+    this.head = undefined;
+    this.emptyLineBytes = 0;
+    this.#method = '';
+  }
+
+  /**
+   * Says that a request with this method was sent, which decides whether its response has a body
+   * (RFC 9112 §6.3). To be called before every response; interim responses (1xx) do not use it up. Bytes
+   * that no request asked for are refused: that is how response queues are poisoned.
+   */
+  expect(method: string): void {
+    this.#method = method;
+  }
+
+  override reset(): void {
+    super.reset();
+    this.head = undefined;
+    this.#method = '';
+  }
+
+  protected override admit(): WireFailureCode | undefined {
+    return this.#method === '' ? 'ERR_RESPONSE_UNEXPECTED' : undefined;
+  }
+
+  protected override messageEnded(): void {
+    const status = this.head?.status ?? 0;
+    if (status >= 200 || status === 101) this.#method = '';
+  }
+
+  protected override readHead(text: string, origin: number): ResponseHead | WireFailureCode {
+    const { tape, used } = this.machine;
+    const { limits } = this;
+    const first = used > 0 && tape[0] === Span.status ? 3 : 0;
+    if (text.length - 2 > limits.headerBytes || (used - first) / 6 > limits.headerCount)
+      return 'ERR_FIELDS_TOO_LARGE';
+    if (limits.fieldBytes < limits.headerBytes && this.longestField() > limits.fieldBytes) {
+      return 'ERR_FIELDS_TOO_LARGE';
+    }
+    // llhttp also takes HTTP/0.9, HTTP/2.0, RTSP and Icecast.
+    const digit = text.charCodeAt(7);
+    if (!text.startsWith('HTTP/1.') || (digit !== 0x30 && digit !== 0x31)) return 'ERR_BAD_STATUS_LINE';
+    const status = this.machine.exports.llhttp_get_status_code(this.parser);
+    const reasonAt = first === 0 ? 0 : (tape[1] as number) - origin;
+    const reason = first === 0 ? '' : text.slice(reasonAt, reasonAt + (tape[2] as number));
+    if (status < 100 || status > 599 || !isReasonPhrase(reason)) return 'ERR_BAD_STATUS_LINE';
+    const fields: string[] = [];
+    const ids: FieldId[] = [];
+    this.reader.read(text, origin, tape, first, used, fields, ids);
+    return this.#decide(status, reason, digit === 0x30 ? 0 : 1, fields, ids);
+  }
+
+  #decide(
+    status: number,
+    reason: string,
+    minor: 0 | 1,
+    fields: string[],
+    ids: FieldId[],
+  ): ResponseHead | WireFailureCode {
+    const { reader } = this;
+    const { framing, contentLength, fault } = responseFraming(
+      this.#method,
+      status,
+      minor,
+      reader.transferEncoding,
+      reader.contentLength,
+    );
+    if (fault !== undefined) return fault;
+    const bits = reader.connection === undefined ? 0 : connectionBits(reader.connection);
+    const upgrades = minor === 1 && (bits & ConnectionOption.upgrade) !== 0 && reader.upgrade !== undefined;
+    this.head = new ResponseHead(
+      status,
+      reason,
+      minor,
+      fields,
+      ids,
+      framing,
+      contentLength,
+      framing !== BodyFraming.close && isPersistent(minor, bits),
+      upgrades ? upgradeProtocols(reader.upgrade as string) : '',
+    );
+    return this.head;
+  }
+
+  protected override excess(head: HeadBuffer, length: number): WireFailureCode | undefined {
+    return this.fieldExcess(head, length - 1);
+  }
+
+  protected override describe(errno: number, head: HeadBuffer): WireFailureCode {
+    if (errno === Errno.user) return 'ERR_FIELDS_TOO_LARGE';
+    return head.lineEnd === -1 ? 'ERR_BAD_STATUS_LINE' : framingFault(errno, head.text(), head);
+  }
+}
