@@ -1,1 +1,3 @@
-export {};
+export * from './config/index.ts';
+export { main } from './cli/main.ts';
+export type { ConfigSource, Io, ListeningAddress, RunProxy, TextSink } from './cli/io.ts';

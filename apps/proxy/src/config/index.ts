@@ -1,0 +1,18 @@
+export { configFromFlags, type ConfigFlags } from './flags.ts';
+export { diffConfig, type Change, type Plan } from './diff.ts';
+export type { Env } from './env.ts';
+export type { Files } from './crosscheck/context.ts';
+export { loadConfig, parseConfig, type LoadOptions, type LoadResult } from './load.ts';
+export { printConfig, toPlain } from './print.ts';
+export { formatProblems, type Problem, type ProblemCode } from './problem.ts';
+export { toJsonSchema } from './schema.ts';
+export { rootOption, type ProxyConfig } from './options/root.ts';
+export type { BackendUrl } from './address.ts';
+export type { Cache, CacheExclude, CacheHeuristic, CacheKey } from './options/cache.ts';
+export type { CircuitBreaker, HealthCheck, PassiveHealth, StatusRange } from './options/health.ts';
+export type { CertificateFiles, ClientAuth, Hsts, Listener, ListenerTls } from './options/listeners.ts';
+export type { RedirectToHttps } from './options/listeners.ts';
+export type { AccessLogOptions, Admin, Log } from './options/operations.ts';
+export type { Pool } from './options/pool.ts';
+export type { Forwarding, Limits, Overload, Route, Timeouts } from './options/traffic.ts';
+export type { Affinity, Algorithm, Backend, BackendTls, Dns, Retry, Upstream } from './options/upstreams.ts';

@@ -1,0 +1,120 @@
+import { accessSync, constants, readFileSync, statSync } from 'node:fs';
+import { dirname, isAbsolute, resolve } from 'node:path';
+import { checkListeners } from './crosscheck/listeners.ts';
+import { checkRouting } from './crosscheck/routes.ts';
+import { checkUpstreams } from './crosscheck/upstreams.ts';
+import type { CheckContext, Files } from './crosscheck/context.ts';
+import type { Env } from './env.ts';
+import { completeConfig } from './complete.ts';
+import { rootOption, type ProxyConfig } from './options/root.ts';
+import type { Path, Problem } from './problem.ts';
+import { Report } from './report.ts';
+import { isMapping, Resolver, retypeFilled } from './resolve.ts';
+import { asAny } from './schema.ts';
+import { Source } from './source.ts';
+import { validate } from './validate.ts';
+
+/** A configuration, or everything that is wrong with it (at least one problem, sorted by position). */
+export type LoadResult =
+  | { readonly config: ProxyConfig; readonly problems: readonly [] }
+  | { readonly config: null; readonly problems: readonly Problem[] };
+
+/** Where a configuration's surroundings come from; every default is the real one. */
+export interface LoadOptions {
+  /** Variables for `${NAME}`; default `process.env`. */
+  readonly env?: Env;
+  /** Name in messages; default the path, or `<text>`. */
+  readonly file?: string;
+  /** Folder that relative paths start from; default the file's folder, or the working directory. */
+  readonly folder?: string;
+  /** How named files are looked at; default the file system. */
+  readonly files?: Files;
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EACCES: 'this file may not be read by this user',
+  ENOTDIR: 'there is no such file',
+};
+
+const reasonOf = (error: unknown): string => {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+  return reasons[code] ?? `this file cannot be read (${code})`;
+};
+
+const fileSystem: Files = {
+  unreadable: (path) => {
+    try {
+      accessSync(path, constants.R_OK);
+      return statSync(path).isDirectory() ? 'this is a folder, not a file' : null;
+    } catch (error) {
+      return reasonOf(error);
+    }
+  },
+};
+
+const isGiven = (root: unknown, path: Path): boolean => {
+  let value = root;
+  for (const step of path) {
+    if (Array.isArray(value) && typeof step === 'number') value = value[step];
+    else if (isMapping(value) && Object.hasOwn(value, step)) value = value[String(step)];
+    else return false;
+  }
+  return value !== undefined;
+};
+
+const deepFreeze = <T>(value: T): T => {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const inner of Object.values(value)) deepFreeze(inner);
+  }
+  return value;
+};
+
+/**
+ * Reads a configuration (YAML or JSON) from text. It never throws: every mistake is a problem with its
+ * position. If the text itself cannot be understood, only mistakes of syntax are found.
+ */
+export function parseConfig(text: string, options: LoadOptions = {}): LoadResult {
+  const source = new Source(text, options.env ?? process.env);
+  const report = new Report(options.file ?? '<text>', source);
+  if (source.value === undefined) return { config: null, problems: report.problems };
+  const raw = retypeFilled(asAny(rootOption), source.value, [], source);
+  validate(raw, report);
+  const read = new Resolver(report).resolve(asAny(rootOption), raw, []) as ProxyConfig;
+  const folder = options.folder ?? process.cwd();
+  const given = (path: Path): boolean => isGiven(raw, path);
+  const config = completeConfig(read, given, (file) => (isAbsolute(file) ? file : resolve(folder, file)));
+  const context: CheckContext = { config, report, files: options.files ?? fileSystem, given };
+  checkListeners(context);
+  checkUpstreams(context);
+  checkRouting(context);
+  const { problems } = report;
+  return problems.length === 0 ? { config: deepFreeze(config), problems: [] } : { config: null, problems };
+}
+
+/** Reads a configuration file (YAML or JSON); as {@link parseConfig}, and a file that cannot be read is a problem. */
+export function loadConfig(path: string, options: LoadOptions = {}): LoadResult {
+  const file = options.file ?? path;
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    return { config: null, problems: [unreadable(file, reasonOf(error))] };
+  }
+  return parseConfig(text, { ...options, file, folder: options.folder ?? dirname(resolve(path)) });
+}
+
+const unreadable = (file: string, message: string): Problem => ({
+  code: 'CONFIG_UNREADABLE',
+  file,
+  line: 0,
+  column: 0,
+  length: 1,
+  path: '',
+  message,
+  found: null,
+  allowed: null,
+  suggestion: null,
+  sourceLine: null,
+});

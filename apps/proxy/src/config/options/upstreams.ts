@@ -1,0 +1,212 @@
+import { backendUrlMistake, parseBackendUrl } from '../address.ts';
+import type { BackendUrl } from '../address.ts';
+import { boolean, choice, custom, duration, integer, list, named, nullable } from '../option.ts';
+import { optionalSection, parsed, percent, section, text } from '../option.ts';
+import type { Leaf, Named, Section } from '../option.ts';
+import { pool, type Pool } from './pool.ts';
+import { circuitBreaker, healthCheck, passiveHealth } from './health.ts';
+import type { CircuitBreaker, HealthCheck, PassiveHealth } from './health.ts';
+
+/** TLS towards a backend. */
+export interface BackendTls {
+  readonly verify: boolean;
+  /** Absolute path of PEM certificates, or null for the system's. */
+  readonly ca: string | null;
+  /** Name to ask for and to check, or null for the host of the URL. */
+  readonly serverName: string | null;
+  /** Absolute path of our own certificate, or null. */
+  readonly cert: string | null;
+  readonly key: string | null;
+}
+
+/** One server behind the proxy. */
+export interface Backend {
+  readonly url: BackendUrl;
+  /** 0: takes no traffic. */
+  readonly weight: number;
+  /** In logs, statistics and the admin interface; unique in its upstream. */
+  readonly name: string;
+  /** Instead of the upstream's; null: the upstream's. */
+  readonly tls: BackendTls | null;
+}
+
+/** Keeping a client with its backend. */
+export interface Affinity {
+  readonly by: 'ip' | 'cookie';
+  readonly cookie: string;
+  /** Milliseconds; 0: until the browser closes. */
+  readonly ttl: number;
+}
+
+/** Repeating requests that failed. */
+export interface Retry {
+  /** Other backends tried after the first. */
+  readonly attempts: number;
+  /** Retries as a share (0 to 1) of active requests. */
+  readonly budget: number;
+  /** Milliseconds; doubled each time, with jitter. */
+  readonly backoff: number;
+}
+
+/** Looking up of backends that are given by name. */
+export interface Dns {
+  /** Milliseconds. */
+  readonly interval: number;
+}
+
+/** How a backend is chosen. */
+export type Algorithm = 'round-robin' | 'weighted-round-robin' | 'least-connections' | 'ip-hash' | 'random';
+
+/** A named group of backends that serve the same. */
+export interface Upstream {
+  readonly name: string;
+  readonly algorithm: Algorithm;
+  readonly backends: readonly Backend[];
+  readonly healthCheck: HealthCheck | null;
+  readonly passiveHealth: PassiveHealth;
+  readonly circuitBreaker: CircuitBreaker | null;
+  /** Milliseconds; 0: none. */
+  readonly slowStart: number;
+  readonly affinity: Affinity | null;
+  readonly allDown: 'bestEffort' | 'reject';
+  readonly pool: Pool;
+  readonly retry: Retry;
+  readonly tls: BackendTls;
+  readonly dns: Dns;
+  /** Version of the PROXY protocol header sent to backends. */
+  readonly proxyProtocol: 'v1' | 'v2' | null;
+}
+
+const pemFile = 'the path of a PEM file, absolute or from the folder of this file';
+
+const backendTls: Section<BackendTls> = section(
+  'TLS towards backends; for the URL schemes `https` and `h2`.',
+  {
+    verify: boolean({
+      doc: 'Checks the backend’s certificate. Hazard of `false`: anybody on the way can read and change traffic.',
+      fallback: true,
+    }),
+    ca: nullable(text({ doc: 'Authorities to trust instead of the system’s.', allowed: pemFile })),
+    serverName: nullable(
+      text({
+        doc: 'Name asked for (SNI) and checked; the host of the URL otherwise.',
+        allowed: 'a host name',
+      }),
+    ),
+    cert: nullable(text({ doc: 'Own certificate, if backends ask for one.', allowed: pemFile })),
+    key: nullable(text({ doc: 'Key of the own certificate.', allowed: pemFile })),
+  },
+);
+
+const hostAndPort = (url: BackendUrl): string =>
+  `${url.host.includes(':') ? `[${url.host}]` : url.host}:${url.port}`;
+
+const url: Leaf<BackendUrl> = parsed(
+  {
+    doc: 'Scheme, host and port. `http` and `https` speak HTTP/1.1; `h2` (TLS) and `h2c` (clear) speak HTTP/2.',
+    allowed: 'scheme://host:port with the scheme http, https, h2 or h2c, such as http://127.0.0.1:3000',
+    mistake: backendUrlMistake,
+  },
+  parseBackendUrl,
+);
+
+const backend: Section<Backend> = section(
+  'One server.',
+  {
+    url,
+    weight: integer({
+      doc: 'Share of the traffic, relative to the others; 0 takes none. `round-robin` does not look at it.',
+      fallback: 1,
+      min: 0,
+      max: 1000,
+    }),
+    name: text({
+      doc: 'Name in logs and statistics. Left out: host and port of the URL.',
+      allowed: 'letters, digits and . : _ - [ ], at most 64',
+      pattern: '^[A-Za-z0-9._:\\[\\]-]{1,64}$',
+      fallback: '',
+    }),
+    tls: optionalSection(backendTls),
+  },
+  (value, given) => (given('name') ? value : { ...value, name: hostAndPort(value.url) }),
+);
+
+const affinity: Section<Affinity> = section('Keeps a client with its backend while that is healthy.', {
+  by: choice(['ip', 'cookie'], { doc: 'By the client’s address or by a cookie that we set.' }),
+  cookie: text({
+    doc: 'Name of the cookie.',
+    allowed: 'a cookie name',
+    pattern: "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$",
+    fallback: 'rp_backend',
+  }),
+  ttl: duration({
+    doc: 'Life of the cookie; `0s`: until the browser closes.',
+    fallback: '0s',
+    min: 0,
+    max: 365 * 24 * 3_600_000,
+  }),
+});
+
+const retry: Section<Retry> = section(
+  'Repeats a request on another backend, only where that is safe (nothing was sent, or the method is idempotent and no byte of the response came).',
+  {
+    attempts: integer({ doc: 'Other backends tried after the first.', fallback: 2, min: 0, max: 10 }),
+    budget: percent({
+      doc: 'Retries as a share of active requests. Hazard: without a budget, retries multiply an outage.',
+      fallback: '20%',
+    }),
+    backoff: duration({
+      doc: 'Wait before a retry, doubled each time.',
+      fallback: '25ms',
+      min: 0,
+      max: 60_000,
+    }),
+  },
+);
+
+const upstream: Section<Omit<Upstream, 'name'>> = section('Backends that serve the same.', {
+  algorithm: choice(['round-robin', 'weighted-round-robin', 'least-connections', 'ip-hash', 'random'], {
+    doc: 'How a backend is chosen.',
+    fallback: 'round-robin',
+  }),
+  backends: list(backend, { doc: 'The servers.', minItems: 1, required: true }),
+  healthCheck: optionalSection(healthCheck),
+  passiveHealth,
+  circuitBreaker: optionalSection(circuitBreaker),
+  slowStart: duration({
+    doc: 'Time over which a recovered backend gets its full share again; `0s`: at once.',
+    fallback: '0s',
+    min: 0,
+  }),
+  affinity: optionalSection(affinity),
+  allDown: choice(['bestEffort', 'reject'], {
+    doc: 'When no backend is healthy: try the one that failed longest ago, or answer 503 with `Retry-After`.',
+    fallback: 'bestEffort',
+  }),
+  pool,
+  retry,
+  tls: backendTls,
+  dns: section<Dns>('For backends that are given by name.', {
+    interval: duration({
+      doc: 'Time between two look-ups; every address is a backend.',
+      fallback: '30s',
+      min: 1000,
+    }),
+  }),
+  proxyProtocol: custom<'v1' | 'v2' | null>(
+    {
+      doc: 'Tells backends the client’s address by a PROXY protocol header; connections are then not shared between clients.',
+      allowed: 'v1 or v2',
+      schema: { type: 'string', enum: ['v1', 'v2'] },
+      fallback: null,
+    },
+    (raw) => (raw === 'v1' || raw === 'v2' ? raw : null),
+  ),
+});
+
+/** `upstreams` */
+export const upstreams: Named<Omit<Upstream, 'name'>> = named(upstream, {
+  doc: 'Groups of backends, by name.',
+  allowed: 'a name of letters, digits, ".", "_" and "-", starting with a letter or digit, at most 64 long',
+  pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$',
+});
