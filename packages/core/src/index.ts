@@ -1,1 +1,48 @@
-export {};
+export { answerFor, reasonPhrase, type LocalAnswer } from './answers.ts';
+export { BackendConnection } from './backend/connection.ts';
+export { BackendConnector, type Attempt, type BackendTls } from './backend/connector.ts';
+export { keepAliveTimeout, mayReuse } from './backend/reuse.ts';
+export { ConnectionState, connectionStateNames } from './connection-state.ts';
+export {
+  AttemptOutcome,
+  silentLog,
+  type Balancer,
+  type BackendTarget,
+  type ConnectionSlot,
+  type ConnectionSource,
+  type ConnectionWaiter,
+  type EventLog,
+  type PickContext,
+  type PoolFailure,
+  type RetryQuestion,
+} from './contracts.ts';
+export { Counters, counterNames, countersByteLength, latencyBounds } from './counters.ts';
+export { Engine, type EngineOptions } from './engine.ts';
+export {
+  Hooks,
+  type BackendEvent,
+  type ConnectionEvent,
+  type ErrorEvent,
+  type RequestEvent,
+  type ResponseEvent,
+  type SentEvent,
+} from './engine-hooks.ts';
+export { Exchange, type ExchangeOutcome } from './exchange.ts';
+export { ProxyFailure, failures, type FailureCode, type FailureSource, type Retryable } from './failure.ts';
+export { HookPoint, type HookFailure, type HookHandler, type HookOptions, type HookVerdict } from './hooks.ts';
+export type { ListenOptions } from './listener.ts';
+export { isIdempotent, mayReplay } from './repeat.ts';
+export { RouteTable, hostName, type Route } from './routes.ts';
+export type { AccessLog } from './runtime.ts';
+export {
+  defaultForwarding,
+  defaultLimits,
+  defaultTimeouts,
+  type Forwarding,
+  type Limits,
+  type SettingsInput,
+  type Timeouts,
+} from './settings.ts';
+export { Timer, TimerWheel, intervalTicker, type Ticker, type TimerWheelOptions } from './timer-wheel.ts';
+export { TrustedProxies } from './trusted-proxies.ts';
+export { Upstream, type BackendEntry, type UpstreamOptions } from './upstream.ts';

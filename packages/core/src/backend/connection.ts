@@ -1,0 +1,327 @@
+import {
+  BodyFraming,
+  FieldId,
+  ParserEvent,
+  ResponseParser,
+  encodeTrailers,
+  fieldValue,
+  forwardRequestHead,
+  type ForwardRequest,
+  type RequestHead,
+  type ResponseHead,
+} from '@rp/parser';
+import type { Socket } from 'node:net';
+import type { ConnectionSlot, ConnectionSource } from '../contracts.ts';
+import { Counter } from '../counters.ts';
+import type { BodyView } from '../downstream.ts';
+import type { Exchange } from '../exchange.ts';
+import { ProxyFailure } from '../failure.ts';
+import { writeBody } from '../body-writer.ts';
+import { ownedChunk, type ChunkSource } from '../read-buffers.ts';
+import type { Runtime } from '../runtime.ts';
+import { Timer } from '../timer-wheel.ts';
+import type { Tunnel } from '../tunnel.ts';
+import { informationalLimit, keepAliveTimeout, mayReuse } from './reuse.ts';
+
+/**
+ * One HTTP/1.1 connection to a backend: carries one exchange after the other, lent by its pool. What it writes has
+ * exactly one framing; what it reads is believed only as far as the parser accepts it.
+ */
+export class BackendConnection extends Timer {
+  slot: ConnectionSlot | undefined = undefined;
+  readonly #runtime: Runtime;
+  readonly #pool: ConnectionSource<BackendConnection>;
+  readonly #parser: ResponseParser;
+  readonly socket: Socket;
+
+  #exchange: Exchange | undefined = undefined;
+  #tunnel: Tunnel | undefined = undefined;
+  /** Request head that waits for the first bytes of the body. */
+  #staged = '';
+  #chunked = false;
+  #requestDone = false;
+  #upgrading = false;
+  #sawResponseByte = false;
+  #informational = 0;
+  #reading = true;
+  #dead = false;
+  /** Bytes that a hook keeps from being read. */
+  #stash: Buffer | undefined = undefined;
+  #held = false;
+
+  constructor(runtime: Runtime, pool: ConnectionSource<BackendConnection>, socket: Socket) {
+    super();
+    this.#runtime = runtime;
+    this.#pool = pool;
+    this.socket = socket;
+    const { limits } = runtime.settings;
+    this.#parser = new ResponseParser({
+      requestLine: limits.requestLine,
+      headerBytes: limits.headers,
+      headerCount: limits.headerCount,
+    });
+  }
+
+  // ---- For the pool -----------------------------------------------------------------------------------------
+
+  isReusable(): boolean {
+    return !this.#dead && !this.socket.destroyed && this.socket.writable && this.#parser.idle;
+  }
+
+  destroy(): void {
+    this.#dead = true;
+    this.socket.destroy();
+  }
+
+  // ---- The request ------------------------------------------------------------------------------------------
+
+  begin(exchange: Exchange, request: RequestHead, rules: ForwardRequest): void {
+    this.#exchange = exchange;
+    this.#requestDone = false;
+    this.#sawResponseByte = false;
+    this.#informational = 0;
+    this.#chunked = request.framing === BodyFraming.chunked;
+    this.#upgrading = request.upgrade !== '';
+    this.#parser.expect(request.method);
+    this.#staged = forwardRequestHead(request, rules, '', this.#upgrading ? 'upgrade' : '');
+    this.#runtime.wheel.arm(this, this.#runtime.settings.timeouts.response, this.#runtime.clock());
+  }
+
+  /** False: the backend takes no more for now; `Exchange.backendDrained` follows. */
+  sendBody(chunk: Buffer, view: BodyView, source: ChunkSource): boolean {
+    const staged = this.#staged;
+    this.#staged = '';
+    const more = writeBody(this.socket, staged, chunk, view, source, this.#chunked);
+    this.#sent(staged.length + view.bodyLength);
+    return more;
+  }
+
+  sendEnd(trailers: string[] | undefined): void {
+    this.#requestDone = true;
+    const tail = this.#chunked ? encodeTrailers(trailers) : '';
+    const text = this.#staged + tail;
+    this.#staged = '';
+    if (text !== '') this.#writeText(text);
+  }
+
+  /** Writes a head that no body followed in this turn. */
+  flush(): void {
+    if (this.#staged === '') return;
+    const text = this.#staged;
+    this.#staged = '';
+    this.#writeText(text);
+  }
+
+  #writeText(text: string): void {
+    this.socket.write(text, 'latin1');
+    this.#sent(text.length);
+  }
+
+  /** The time to the first byte of the response counts from the last byte of the request that was sent. */
+  #sent(bytes: number): void {
+    const { wheel, settings, clock, counters } = this.#runtime;
+    counters.cells[Counter.bytesToBackends]! += bytes;
+    wheel.arm(this, settings.timeouts.response, clock());
+  }
+
+  /** The exchange ends without this connection: what is under way on it is of no use to anybody. */
+  abandon(): void {
+    this.#exchange = undefined;
+    this.#giveUp();
+  }
+
+  // ---- The response -----------------------------------------------------------------------------------------
+
+  read(chunk: Buffer, length: number, source: ChunkSource): void {
+    this.#runtime.counters.cells[Counter.bytesFromBackends]! += length;
+    if (this.#tunnel !== undefined) return this.#tunnel.fromBackend(chunk, length, source);
+    if (this.#held) return this.#keep(chunk, 0, length);
+    this.#consume(chunk, length, source);
+  }
+
+  #consume(chunk: Buffer, length: number, source: ChunkSource): void {
+    const parser = this.#parser;
+    let at = 0;
+    do {
+      const exchange = this.#exchange;
+      // Bytes that nobody asked for (response queue poisoning): never matched with the next request.
+      if (exchange === undefined) return this.#giveUp();
+      this.#sawResponseByte = true;
+      const event = parser.execute(chunk, at, length);
+      at = parser.position;
+      switch (event) {
+        case ParserEvent.head:
+          if (!this.#head(parser.head!, exchange, chunk, at, length, source)) return;
+          break;
+        case ParserEvent.body:
+          exchange.responseBody(chunk, parser, source);
+          break;
+        case ParserEvent.end:
+          if (parser.head!.status >= 200) return this.#end(exchange, at < length);
+          break;
+        case ParserEvent.failed:
+          return this.#fail(new ProxyFailure('BACKEND_INVALID', parser.failure!.message, parser.failure));
+        case ParserEvent.needMore:
+          break;
+      }
+    } while (at < length || parser.complete);
+    this.#exchange?.responseFlush();
+    const { wheel, settings, clock } = this.#runtime;
+    if (this.#exchange !== undefined && this.#reading) wheel.arm(this, settings.timeouts.response, clock());
+  }
+
+  /** False: nothing more of this chunk is to be parsed now. */
+  #head(
+    head: ResponseHead,
+    exchange: Exchange,
+    chunk: Buffer,
+    at: number,
+    length: number,
+    source: ChunkSource,
+  ): boolean {
+    if (head.status === 101) {
+      this.#switchProtocols(head, exchange, chunk, at, length, source);
+      return false;
+    }
+    if (head.status < 200) {
+      if (++this.#informational > informationalLimit) {
+        this.#fail(new ProxyFailure('BACKEND_INVALID', `more than ${informationalLimit} informational responses`));
+        return false;
+      }
+      exchange.informational(head);
+      return true;
+    }
+    if (exchange.responseHead(head, this.#runtime.clock())) return this.#exchange === exchange;
+    this.#held = true;
+    this.#keep(chunk, at, length);
+    return false;
+  }
+
+  #keep(chunk: Buffer, from: number, to: number): void {
+    const copy = Buffer.from(chunk.subarray(from, to));
+    this.#stash = this.#stash === undefined ? copy : Buffer.concat([this.#stash, copy]);
+    this.pauseReading();
+  }
+
+  /** A hook has looked at the head: go on with what was kept. */
+  proceed(): void {
+    if (!this.#held) return;
+    this.#held = false;
+    const stash = this.#stash ?? Buffer.alloc(0);
+    this.#stash = undefined;
+    this.resumeReading();
+    this.#consume(stash, stash.length, ownedChunk);
+  }
+
+  #end(exchange: Exchange, surplus: boolean): void {
+    const parser = this.#parser;
+    const { trailers } = parser;
+    const head = parser.head!;
+    this.#exchange = undefined;
+    if (mayReuse(head, this.#requestDone, surplus, this.#dead)) {
+      const hint = head.ids.includes(FieldId.keepAlive) ? keepAliveTimeout(fieldValue(head, FieldId.keepAlive)) : 0;
+      if (hint > 0) this.#pool.hintIdleTimeout(hint);
+      this.#runtime.wheel.disarm(this);
+      this.resumeReading();
+      this.#pool.release(this);
+    } else {
+      this.#giveUp();
+    }
+    exchange.responseEnd(trailers);
+  }
+
+  #switchProtocols(
+    head: ResponseHead,
+    exchange: Exchange,
+    chunk: Buffer,
+    at: number,
+    length: number,
+    source: ChunkSource,
+  ): void {
+    if (!this.#upgrading || !exchange.downstream.mayTunnel(head)) {
+      return this.#fail(new ProxyFailure('BACKEND_INVALID', '101 that was not asked for'));
+    }
+    this.#runtime.wheel.disarm(this);
+    this.#exchange = undefined;
+    this.#tunnel = exchange.downstream.openTunnel(head, this);
+    exchange.tunnelled();
+    if (at < length) this.#tunnel.fromBackend(chunk.subarray(at, length), length - at, source);
+  }
+
+  // ---- Flow -------------------------------------------------------------------------------------------------
+
+  /** The client takes no more for now; the time that passes is not the backend's. */
+  pauseReading(): void {
+    if (!this.#reading) return;
+    this.#reading = false;
+    this.socket.pause();
+    this.#runtime.wheel.disarm(this);
+  }
+
+  resumeReading(): void {
+    if (this.#reading) return;
+    this.#reading = true;
+    this.socket.resume();
+    if (this.#exchange !== undefined) {
+      this.#runtime.wheel.arm(this, this.#runtime.settings.timeouts.response, this.#runtime.clock());
+    }
+  }
+
+  drained(): void {
+    if (this.#tunnel !== undefined) this.#tunnel.backendDrained();
+    else this.#exchange?.backendDrained();
+  }
+
+  // ---- The end ----------------------------------------------------------------------------------------------
+
+  override expired(): void {
+    if (this.#exchange === undefined) return this.#giveUp();
+    const { response } = this.#runtime.settings.timeouts;
+    this.#fail(new ProxyFailure('BACKEND_TIMEOUT', `nothing for ${response} ms`));
+  }
+
+  /** The backend sent its end of stream. */
+  ended(): void {
+    if (this.#tunnel !== undefined) return this.#tunnel.backendEnded();
+    const exchange = this.#exchange;
+    if (exchange === undefined) return this.#giveUp();
+    if (this.#parser.finish() === ParserEvent.end) {
+      this.#dead = true;
+      return this.#end(exchange, false);
+    }
+    this.#lost(undefined);
+  }
+
+  /** The socket is closed, with or without an error. */
+  closed(error: Error | undefined): void {
+    this.#dead = true;
+    this.#runtime.wheel.remove(this);
+    if (this.#tunnel !== undefined) this.#tunnel.backendClosed();
+    else if (this.#exchange !== undefined) this.#lost(error);
+    this.#parser.close();
+    this.#pool.closed(this);
+  }
+
+  #lost(error: Error | undefined): void {
+    const detail = error?.message ?? 'end of stream';
+    // After a first byte the backend has acted on the request: nobody else may.
+    const failure = this.#sawResponseByte
+      ? new ProxyFailure('BACKEND_INVALID', `response cut short: ${detail}`, error)
+      : new ProxyFailure('BACKEND_CLOSED', detail, error);
+    this.#fail(failure);
+  }
+
+  #fail(failure: ProxyFailure): void {
+    const exchange = this.#exchange;
+    this.#exchange = undefined;
+    this.#giveUp();
+    exchange?.backendFailed(failure);
+  }
+
+  #giveUp(): void {
+    this.#runtime.wheel.remove(this);
+    this.#staged = '';
+    this.destroy();
+    this.#pool.closed(this);
+  }
+}

@@ -1,0 +1,14 @@
+/** Bytes of pipelined requests that are kept for later; then the client is not read until it is its turn. */
+export const MAX_BACKLOG = 65_536;
+
+/** Milliseconds for which a connection that we end is still read, so that our last words arrive. */
+export const LINGER = 2_000;
+
+/** Bytes read and thrown away meanwhile. */
+export const MAX_LINGER_BYTES: number = 4 * 1024 * 1024;
+
+/** Milliseconds without progress after which a client that half-closed counts as gone. */
+export const GONE_GRACE = 900;
+
+/** Bytes of a request body that count as progress: less than this per body timeout is a stall (slow body). */
+export const BODY_PROGRESS = 32;

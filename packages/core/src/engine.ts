@@ -1,0 +1,145 @@
+import type net from 'node:net';
+import { performance } from 'node:perf_hooks';
+import type { BackendConnection } from './backend/connection.ts';
+import { silentLog, type ConnectionSource, type EventLog } from './contracts.ts';
+import { Counter, Counters } from './counters.ts';
+import { Hooks } from './engine-hooks.ts';
+import { ProxyFailure } from './failure.ts';
+import { ClientConnections, Listener, type ListenOptions } from './listener.ts';
+import { requestIds } from './request-id.ts';
+import { Runtime, type AccessLog } from './runtime.ts';
+import { Settings, type SettingsInput } from './settings.ts';
+import { Timer, TimerWheel, type Ticker } from './timer-wheel.ts';
+
+/** Milliseconds between two rounds of upkeep of the pools. */
+const UPKEEP = 100;
+/** Milliseconds for which an idle connection may still bring a request after a drain began. */
+const IDLE_GRACE = 500;
+
+export interface EngineOptions {
+  /** What to serve; may be replaced at any time by `apply`. */
+  settings: SettingsInput;
+  log?: EventLog;
+  accessLog?: AccessLog;
+  /** Shared with whoever reads them; default: memory of its own. */
+  counters?: Counters;
+  /** Monotonic milliseconds. Default `performance.now`. */
+  clock?: () => number;
+  /** Milliseconds since 1970. Default `Date.now`. */
+  wallClock?: () => number;
+  ticker?: Ticker;
+}
+
+class Upkeep extends Timer {
+  readonly #run: (now: number) => void;
+
+  constructor(run: (now: number) => void) {
+    super();
+    this.#run = run;
+  }
+
+  override expired(now: number): void {
+    this.#run(now);
+  }
+}
+
+/**
+ * The engine of one event loop: listeners, client connections, exchanges, and the timers and counters they share.
+ * Balancers and pools are given to it inside the routes' upstreams.
+ */
+export class Engine {
+  readonly runtime: Runtime;
+  readonly hooks: Hooks;
+  readonly counters: Counters;
+  readonly #connections: ClientConnections;
+  readonly #listeners: Listener[] = [];
+  readonly #pools: Set<ConnectionSource<BackendConnection>> = new Set();
+  readonly #upkeep: Upkeep;
+
+  constructor(options: EngineOptions) {
+    const clock = options.clock ?? (() => performance.now());
+    const log = options.log ?? silentLog;
+    this.counters = options.counters ?? new Counters();
+    this.hooks = new Hooks((failure) => {
+      this.counters.add(Counter.hookFailures, 1);
+      log.error({ hook: failure.hook, handler: failure.handler, error: failure.error.message }, 'a hook failed');
+    });
+    this.runtime = new Runtime({
+      clock,
+      wallClock: options.wallClock ?? Date.now,
+      wheel: new TimerWheel(options.ticker === undefined ? { clock } : { clock, ticker: options.ticker }),
+      counters: this.counters,
+      hooks: this.hooks,
+      log,
+      accessLog: options.accessLog,
+      newRequestId: requestIds(),
+      settings: new Settings(options.settings),
+    });
+    this.#connections = new ClientConnections(this.runtime);
+    this.#upkeep = new Upkeep((now) => this.#keepUp(now));
+    this.runtime.wheel.arm(this.#upkeep, UPKEEP, clock());
+  }
+
+  /** Accepts connections; resolves with the address when it does. */
+  async listen(options: ListenOptions = {}): Promise<net.AddressInfo> {
+    const listener = new Listener(this.runtime, this.#connections);
+    const address = await listener.listen(options);
+    this.#listeners.push(listener);
+    return address;
+  }
+
+  /** Serves by these settings from the next request on; open connections go on. */
+  apply(settings: SettingsInput): void {
+    this.runtime.settings = new Settings(settings);
+  }
+
+  /** The engine's timer looks after this pool from now on. */
+  adopt(pool: ConnectionSource<BackendConnection>): void {
+    this.#pools.add(pool);
+  }
+
+  /** A pool whose backend is gone: what is under way on it ends in peace. */
+  dismiss(pool: ConnectionSource<BackendConnection>): void {
+    this.#pools.delete(pool);
+    pool.drain();
+  }
+
+  /** Open client connections. */
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  /**
+   * Stops accepting, lets every exchange that has begun end, and closes what is left after `limit` milliseconds.
+   * Resolves with the number of connections that had to be cut.
+   */
+  async drain(limit: number): Promise<number> {
+    this.runtime.draining = true;
+    for (const listener of this.#listeners) listener.close();
+    const drained = this.#connections.drain(IDLE_GRACE);
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, limit);
+    });
+    await Promise.race([drained, late]);
+    clearTimeout(timer);
+    const cut = this.#connections.size;
+    this.close();
+    return cut;
+  }
+
+  /** Ends everything at once. */
+  close(): void {
+    this.runtime.draining = true;
+    for (const listener of this.#listeners) listener.close();
+    this.#connections.terminate(new ProxyFailure('DRAINED', 'engine closed'));
+    for (const pool of this.#pools) pool.drain();
+    this.runtime.wheel.remove(this.#upkeep);
+    this.runtime.wheel.close();
+  }
+
+  #keepUp(now: number): void {
+    for (const pool of this.#pools) pool.upkeep(now);
+    this.runtime.wheel.arm(this.#upkeep, UPKEEP, now);
+  }
+}

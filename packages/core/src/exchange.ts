@@ -1,0 +1,519 @@
+import { BodyFraming, FieldId, fieldValue, type RequestHead, type ResponseHead } from '@rp/parser';
+import { answerFor, type LocalAnswer } from './answers.ts';
+import type { BackendConnection } from './backend/connection.ts';
+import {
+  AttemptOutcome,
+  type BackendTarget,
+  type ConnectionWaiter,
+  type PickContext,
+  type PoolFailure,
+} from './contracts.ts';
+import { Counter } from './counters.ts';
+import type { BodyView, Downstream } from './downstream.ts';
+import { ProxyFailure } from './failure.ts';
+import { HeldBody } from './held-body.ts';
+import { isIdempotent, mayReplay } from './repeat.ts';
+import type { ChunkSource } from './read-buffers.ts';
+import type { Runtime } from './runtime.ts';
+import { Timer } from './timer-wheel.ts';
+import type { BackendEntry, Upstream } from './upstream.ts';
+
+/** How an exchange ended. */
+export type ExchangeOutcome = 'done' | 'answered' | 'cut' | 'clientGone' | 'tunnelled';
+
+/** Bytes of a request body that are kept so that the request can be repeated. */
+const MAX_KEPT_BODY = 65_536;
+
+const none: readonly BackendTarget[] = [];
+
+class RetryTimer extends Timer {
+  readonly #exchange: Exchange;
+
+  constructor(exchange: Exchange) {
+    super();
+    this.#exchange = exchange;
+  }
+
+  override expired(): void {
+    this.#exchange.attempt();
+  }
+}
+
+/**
+ * One request and its response, from the head that was read to the last byte handed to the client; the same object
+ * serves one exchange after the other of its client connection. It knows no sockets: the client is a `Downstream`,
+ * the backend a connection that a pool lends. Every way out goes through `#finish`.
+ */
+export class Exchange implements ConnectionWaiter<BackendConnection>, PickContext {
+  readonly #runtime: Runtime;
+  readonly downstream: Downstream;
+
+  poolNode: unknown = undefined;
+  request: RequestHead = undefined as unknown as RequestHead;
+  requestId = '';
+  upstream: Upstream | undefined = undefined;
+  /** The backend of the current or last attempt. */
+  backend: BackendEntry | undefined = undefined;
+  /** Status handed to the client; 0 while there is none. */
+  status = 0;
+  failure: ProxyFailure | undefined = undefined;
+  /** Attempts after the first, and repetitions on a fresh connection after a stale one. */
+  retries = 0;
+  cacheStatus = '';
+  /** Body bytes from and to the client. */
+  bytesIn = 0;
+  bytesOut = 0;
+  /** Monotonic milliseconds; 0 where the stage was not reached. */
+  startedAt = 0;
+  connectedAt = 0;
+  firstByteAt = 0;
+
+  /** False between exchanges: what still arrives for the last one is of no interest. */
+  active = false;
+  requestComplete = false;
+
+  #connection: BackendConnection | undefined = undefined;
+  #waiting = false;
+  #reused = false;
+  #replayed = false;
+  #attempts = 0;
+  #attemptOpen = false;
+  #attemptStart = 0;
+  #tried: BackendTarget[] | undefined = undefined;
+  #responseStarted = false;
+  #paused = false;
+  #held: HeldBody | undefined = undefined;
+  /** A small body of a request that may be repeated is kept until the exchange ends. */
+  #keepsBody = false;
+  #retryTimer: RetryTimer | undefined = undefined;
+
+  constructor(runtime: Runtime, downstream: Downstream) {
+    this.#runtime = runtime;
+    this.downstream = downstream;
+  }
+
+  // ---- PickContext: what a balancer may look at -------------------------------------------------------------
+
+  get clientAddress(): string {
+    return this.downstream.address;
+  }
+
+  get cookie(): string | undefined {
+    return fieldValue(this.request, FieldId.cookie);
+  }
+
+  get now(): number {
+    return this.#attemptStart;
+  }
+
+  // ---- From the client --------------------------------------------------------------------------------------
+
+  /** A request head was read. */
+  start(request: RequestHead, now: number): void {
+    this.#reset(request, now);
+    const { counters, hooks, overloaded } = this.#runtime;
+    counters.cells[Counter.requests]!++;
+    counters.cells[Counter.requestsNow]!++;
+    if (overloaded) {
+      counters.cells[Counter.overloadRefusals]!++;
+      return this.fail(new ProxyFailure('OVERLOADED', 'over a limit of the process'));
+    }
+    if (request.method === 'TRACE') return this.fail(new ProxyFailure('METHOD_NOT_ALLOWED', 'TRACE is not forwarded'));
+    if (request.method === 'CONNECT') return this.fail(new ProxyFailure('NOT_IMPLEMENTED', 'CONNECT is not served'));
+    if (!hooks.requestParsed.active) return this.#route();
+    const event = { exchange: this, request, clientAddress: this.downstream.address };
+    hooks.requestParsed.run(event, (verdict) => this.#goOn(request, verdict, () => this.#route()));
+  }
+
+  requestBody(chunk: Buffer, view: BodyView, source: ChunkSource): void {
+    if (!this.active) return;
+    this.bytesIn += view.bodyLength;
+    if (this.bytesIn > this.#runtime.settings.limits.body) {
+      return this.fail(new ProxyFailure('BODY_TOO_LARGE', `more than ${this.#runtime.settings.limits.body} bytes`));
+    }
+    const connection = this.#connection;
+    if (connection === undefined || this.#keepsBody) this.#holder().add(chunk, view);
+    if (connection === undefined || !connection.sendBody(chunk, view, source)) this.downstream.pauseRequest();
+  }
+
+  requestEnd(trailers: string[] | undefined): void {
+    this.requestComplete = true;
+    if (!this.active) return;
+    if (this.#connection === undefined) {
+      if (trailers !== undefined) this.#holder().trailers = trailers;
+    } else {
+      this.#connection.sendEnd(trailers);
+    }
+  }
+
+  /** What was read in this turn is all there is for now. */
+  flushRequest(): void {
+    this.#connection?.flush();
+  }
+
+  /** The client connection or stream is gone, or of no use any more. */
+  clientGone(failure: ProxyFailure): void {
+    if (!this.active) return;
+    this.failure = failure;
+    this.#runtime.counters.cells[Counter.clientAborts]!++;
+    this.#dropAttempt(AttemptOutcome.cancelled);
+    this.#finish('clientGone');
+  }
+
+  /** The client took what was waiting for it. */
+  clientDrained(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#connection?.resumeReading();
+  }
+
+  // ---- From the pool ----------------------------------------------------------------------------------------
+
+  connectionReady(connection: BackendConnection, reused: boolean): void {
+    this.#waiting = false;
+    this.#connection = connection;
+    this.#reused = reused;
+    this.connectedAt = this.#runtime.clock();
+    const held = this.#held;
+    const complete = this.requestComplete || this.request.framing === BodyFraming.none;
+    connection.begin(this, this.request, this.downstream.forwardRules(this.requestId));
+    if (held === undefined) {
+      if (complete) connection.sendEnd(undefined);
+      return;
+    }
+    const more = held.sendTo(connection);
+    if (this.requestComplete) connection.sendEnd(held.trailers);
+    else connection.flush();
+    if (!this.#keepsBody) this.#held = undefined;
+    if (more && !this.requestComplete) this.downstream.resumeRequest();
+  }
+
+  connectionFailed(failure: PoolFailure): void {
+    this.#waiting = false;
+    this.#attemptFailed(poolFailure(failure));
+  }
+
+  // ---- From the backend -------------------------------------------------------------------------------------
+
+  informational(head: ResponseHead): void {
+    this.downstream.sendInformational(head);
+  }
+
+  /** The final head. False: a hook looks at it; nothing more may be delivered until `connection.proceed()`. */
+  responseHead(head: ResponseHead, now: number): boolean {
+    this.firstByteAt = now;
+    const { hooks } = this.#runtime;
+    if (!hooks.responseReceived.active) {
+      this.#sendHead(head);
+      return true;
+    }
+    return this.#runResponseHook(head);
+  }
+
+  responseBody(chunk: Buffer, view: BodyView, source: ChunkSource): void {
+    this.bytesOut += view.bodyLength;
+    if (!this.downstream.sendBody(chunk, view, source)) {
+      this.#paused = true;
+      this.#connection?.pauseReading();
+    }
+  }
+
+  /** Nothing more came in this turn. */
+  responseFlush(): void {
+    this.downstream.flush();
+  }
+
+  /** The connection has been given back already. */
+  responseEnd(trailers: readonly string[] | undefined): void {
+    this.#connection = undefined;
+    this.#endAttempt(this.status >= 500 ? AttemptOutcome.status5xx : AttemptOutcome.success);
+    this.downstream.sendEnd(trailers);
+    this.#finish('done');
+  }
+
+  /** The connection is of no use any more; it has been given back already. */
+  backendFailed(failure: ProxyFailure): void {
+    this.#connection = undefined;
+    this.#attemptFailed(failure);
+  }
+
+  backendDrained(): void {
+    this.downstream.resumeRequest();
+  }
+
+  /** The backend switched protocols: from here on bytes pass both ways unread (RFC 9110 §7.8). */
+  tunnelled(): void {
+    this.#connection = undefined;
+    this.#endAttempt(AttemptOutcome.success);
+    this.status = 101;
+    this.#finish('tunnelled');
+  }
+
+  // ---- The way through --------------------------------------------------------------------------------------
+
+  #route(): void {
+    const { request } = this;
+    const { settings } = this.#runtime;
+    this.upstream = settings.routes.find(request.host, request.path);
+    if (this.upstream === undefined) return this.fail(new ProxyFailure('NO_ROUTE', `host ${request.host}`));
+    if (request.contentLength > settings.limits.body) {
+      return this.fail(new ProxyFailure('BODY_TOO_LARGE', `Content-Length ${request.contentLength}`));
+    }
+    this.attempt();
+  }
+
+  /** Picks a backend and asks its pool for a connection. */
+  attempt(): void {
+    const upstream = this.upstream!;
+    const now = (this.#attemptStart = this.#runtime.clock());
+    const entry = upstream.pick(this, this.#tried ?? none);
+    if (entry === undefined) {
+      return this.fail(this.failure ?? new ProxyFailure('NO_BACKEND', `upstream ${upstream.name}`));
+    }
+    const { hooks } = this.#runtime;
+    if (!hooks.backendSelected.active) return this.#connect(entry, now, false);
+    const { request } = this;
+    const event = { exchange: this, request, clientAddress: this.clientAddress, backend: entry.target.key };
+    hooks.backendSelected.run(event, (verdict) => this.#goOn(request, verdict, () => this.#connect(entry, now, false)));
+  }
+
+  #connect(entry: BackendEntry, now: number, fresh: boolean): void {
+    this.backend = entry;
+    this.#attempts++;
+    this.#attemptOpen = true;
+    this.upstream!.balancer.started(entry.target, now);
+    if (fresh) {
+      this.#waiting = true;
+      return entry.pool.acquireFresh(this);
+    }
+    const connection = entry.pool.acquire(this);
+    if (connection === undefined) this.#waiting = true;
+    else this.connectionReady(connection, true);
+  }
+
+  #sendHead(head: ResponseHead): void {
+    this.#responseStarted = true;
+    this.status = head.status;
+    let extra = '';
+    if (!hasField(head, FieldId.date)) extra = `Date: ${this.#runtime.date()}\r\n`;
+    if (this.upstream!.setsAffinity) extra += this.upstream!.affinityField(this, this.backend!);
+    this.downstream.sendHead(head, extra);
+  }
+
+  #runResponseHook(head: ResponseHead): boolean {
+    const { request } = this;
+    let decided = false;
+    let asynchronous = false;
+    const event = { exchange: this, request, clientAddress: this.clientAddress, response: head };
+    this.#runtime.hooks.responseReceived.run(event, (verdict) =>
+      this.#goOn(request, verdict, () => {
+        decided = true;
+        const connection = this.#connection;
+        this.#sendHead(head);
+        if (asynchronous) connection?.proceed();
+      }),
+    );
+    asynchronous = true;
+    return decided || !this.active;
+  }
+
+  /** After a hook, which may have taken its time: the exchange may be over by then. */
+  #goOn(request: RequestHead, verdict: LocalAnswer | undefined, next: () => void): void {
+    if (!this.active || this.request !== request) return;
+    if (verdict === undefined) next();
+    else this.#answer(verdict, !this.requestComplete && request.framing !== BodyFraming.none);
+  }
+
+  // ---- When it fails ----------------------------------------------------------------------------------------
+
+  /** Ends the exchange with the answer for `failure`, or cuts it where a response has begun. */
+  fail(failure: ProxyFailure): void {
+    if (!this.active) return;
+    this.failure = failure;
+    this.#runtime.counters.failed(failure.code);
+    if (this.#runtime.hooks.error.active) {
+      this.#runtime.hooks.error.run({ exchange: this, failure }, () => {});
+    }
+    this.#dropAttempt(failure.source === 'backend' ? AttemptOutcome.reset : AttemptOutcome.cancelled);
+    if (this.#responseStarted || failure.status === 0) {
+      this.downstream.cut(failure);
+      return this.#finish('cut');
+    }
+    const retryAfter = failure.status === 503 ? this.upstream?.balancer.retryAfterSeconds(this.#runtime.clock()) : 1;
+    const accept = fieldValue(this.request, FieldId.accept);
+    this.#answer(answerFor(failure, this.requestId, accept, retryAfter), failure.closes);
+  }
+
+  #answer(answer: LocalAnswer, close: boolean): void {
+    this.#dropAttempt(AttemptOutcome.cancelled);
+    this.#responseStarted = true;
+    this.status = answer.status;
+    this.downstream.sendAnswer(answer, close);
+    this.#finish('answered');
+  }
+
+  #attemptFailed(failure: ProxyFailure): void {
+    const entry = this.backend!;
+    const now = this.#runtime.clock();
+    const sent = this.connectedAt !== 0;
+    this.failure = failure;
+    this.#logFailure(entry, failure);
+    if (this.#responseStarted) {
+      this.#endAttempt(outcomeOf(failure));
+      return this.fail(failure);
+    }
+    const idempotent = isIdempotent(this.request.method);
+    const bodyReplayable = this.#bodyReplayable(sent);
+    if (!this.#replayed && mayReplay(failure.retryable, this.#reused, idempotent, bodyReplayable)) {
+      // A stale connection says nothing about its backend: the same one gets the request again.
+      this.#endAttempt(AttemptOutcome.cancelled);
+      this.#replayed = true;
+      this.retries++;
+      this.#runtime.counters.cells[Counter.replays]!++;
+      this.connectedAt = 0;
+      return this.#connect(entry, now, true);
+    }
+    this.#endAttempt(outcomeOf(failure));
+    const question = {
+      retryable: failure.retryable,
+      requestSent: sent,
+      idempotent,
+      responseStarted: false,
+      bodyReplayable,
+      attempts: this.#attempts,
+    };
+    const delay = this.upstream!.balancer.retryDelay(question, now);
+    if (delay < 0) return this.fail(failure);
+    this.#retry(entry, delay, now);
+  }
+
+  #retry(failed: BackendEntry, delay: number, now: number): void {
+    this.retries++;
+    this.#runtime.counters.cells[Counter.retries]!++;
+    (this.#tried ??= []).push(failed.target);
+    this.connectedAt = 0;
+    if (delay === 0) return this.attempt();
+    this.#retryTimer ??= new RetryTimer(this);
+    this.#runtime.wheel.arm(this.#retryTimer, delay, now);
+  }
+
+  #logFailure(entry: BackendEntry, failure: ProxyFailure): void {
+    const { code, detail } = failure;
+    this.#runtime.log.warn(
+      { requestId: this.requestId, backend: entry.target.key, code, detail },
+      'an attempt on a backend failed',
+    );
+  }
+
+  // ---- Bookkeeping ------------------------------------------------------------------------------------------
+
+  #holder(): HeldBody {
+    return (this.#held ??= new HeldBody());
+  }
+
+  #bodyReplayable(sent: boolean): boolean {
+    return this.request.framing === BodyFraming.none || !sent || (this.#keepsBody && this.requestComplete);
+  }
+
+  /** Gives up whatever the current attempt holds. */
+  #dropAttempt(outcome: AttemptOutcome): void {
+    if (this.#retryTimer !== undefined) this.#runtime.wheel.disarm(this.#retryTimer);
+    if (this.#waiting) {
+      this.#waiting = false;
+      this.backend!.pool.cancel(this);
+    }
+    const connection = this.#connection;
+    this.#connection = undefined;
+    connection?.abandon();
+    this.#endAttempt(outcome);
+  }
+
+  #endAttempt(outcome: AttemptOutcome): void {
+    if (!this.#attemptOpen) return;
+    this.#attemptOpen = false;
+    const now = this.#runtime.clock();
+    this.upstream!.balancer.finished(this.backend!.target, outcome, now, now - this.#attemptStart);
+  }
+
+  /** The one way out. */
+  #finish(outcome: ExchangeOutcome): void {
+    if (!this.active) return;
+    this.active = false;
+    const { counters, accessLog, hooks } = this.#runtime;
+    counters.cells[Counter.requestsNow]!--;
+    counters.cells[Counter.bytesFromClients]! += this.bytesIn;
+    counters.cells[Counter.bytesToClients]! += this.bytesOut;
+    if (this.status !== 0) counters.response(this.status, this.#runtime.clock() - this.startedAt);
+    if (accessLog !== undefined) accessLog.log(this);
+    if (hooks.responseSent.active && outcome !== 'clientGone') {
+      hooks.responseSent.run({ exchange: this, status: this.status, bytesSent: this.bytesOut }, () => {});
+    }
+    this.#held = undefined;
+    this.downstream.exchangeDone();
+  }
+
+  #reset(request: RequestHead, now: number): void {
+    this.request = request;
+    this.requestId = this.#requestIdOf(request);
+    this.startedAt = now;
+    this.active = true;
+    this.upstream = undefined;
+    this.backend = undefined;
+    this.status = 0;
+    this.failure = undefined;
+    this.retries = 0;
+    this.cacheStatus = '';
+    this.bytesIn = this.bytesOut = 0;
+    this.connectedAt = this.firstByteAt = 0;
+    this.requestComplete = false;
+    this.#connection = undefined;
+    this.#waiting = this.#reused = this.#replayed = this.#attemptOpen = false;
+    this.#attempts = 0;
+    this.#tried = undefined;
+    this.#responseStarted = this.#paused = false;
+    this.#held = undefined;
+    this.#keepsBody =
+      request.contentLength > 0 && request.contentLength <= MAX_KEPT_BODY && isIdempotent(request.method);
+  }
+
+  #requestIdOf(request: RequestHead): string {
+    if (this.downstream.trusted) {
+      const given = fieldValue(request, FieldId.xRequestId);
+      if (given !== undefined && /^[\w.:/+=@-]{1,128}$/.test(given)) return given;
+    }
+    return this.#runtime.newRequestId();
+  }
+}
+
+function hasField(head: ResponseHead, id: number): boolean {
+  const { ids } = head;
+  for (let i = 0; i < ids.length; i++) if (ids[i] === id) return true;
+  return false;
+}
+
+function outcomeOf(failure: ProxyFailure): AttemptOutcome {
+  switch (failure.code) {
+    case 'BACKEND_REFUSED':
+    case 'BACKEND_TLS':
+    case 'CONNECT_TIMEOUT':
+      return AttemptOutcome.connectFailed;
+    case 'BACKEND_TIMEOUT':
+      return AttemptOutcome.timedOut;
+    case 'POOL_EXHAUSTED':
+      return AttemptOutcome.cancelled;
+    default:
+      return AttemptOutcome.reset;
+  }
+}
+
+function poolFailure(failure: PoolFailure): ProxyFailure {
+  if (failure.cause instanceof ProxyFailure) return failure.cause;
+  switch (failure.code) {
+    case 'POOL_CONNECT_FAILED':
+    case 'POOL_BACKOFF':
+    case 'POOL_DRAINING':
+      return new ProxyFailure('BACKEND_REFUSED', failure.code, failure);
+    default:
+      return new ProxyFailure('POOL_EXHAUSTED', failure.code, failure);
+  }
+}

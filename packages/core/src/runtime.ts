@@ -1,0 +1,57 @@
+import type { EventLog } from './contracts.ts';
+import type { Counters } from './counters.ts';
+import { DateField } from './date-field.ts';
+import type { Exchange } from './exchange.ts';
+import type { Hooks } from './engine-hooks.ts';
+import type { Settings } from './settings.ts';
+import type { TimerWheel } from './timer-wheel.ts';
+
+/** Told of every exchange that ended, once; must not keep the exchange, which is reused. */
+export interface AccessLog {
+  log(exchange: Exchange): void;
+}
+
+/** What everything on one event loop shares. `settings` is replaced by a reload; the rest stays. */
+export class Runtime {
+  readonly clock: () => number;
+  readonly wallClock: () => number;
+  readonly wheel: TimerWheel;
+  readonly counters: Counters;
+  readonly hooks: Hooks;
+  readonly log: EventLog;
+  readonly accessLog: AccessLog | undefined;
+  readonly newRequestId: () => string;
+  readonly #date: DateField = new DateField();
+  settings: Settings;
+  /** Shutting down: no connection outlives its current exchange. */
+  draining = false;
+  /** Near a limit of the process: new requests get 503. */
+  overloaded = false;
+
+  constructor(parts: {
+    clock: () => number;
+    wallClock: () => number;
+    wheel: TimerWheel;
+    counters: Counters;
+    hooks: Hooks;
+    log: EventLog;
+    accessLog: AccessLog | undefined;
+    newRequestId: () => string;
+    settings: Settings;
+  }) {
+    this.clock = parts.clock;
+    this.wallClock = parts.wallClock;
+    this.wheel = parts.wheel;
+    this.counters = parts.counters;
+    this.hooks = parts.hooks;
+    this.log = parts.log;
+    this.accessLog = parts.accessLog;
+    this.newRequestId = parts.newRequestId;
+    this.settings = parts.settings;
+  }
+
+  /** The `Date` field of now. */
+  date(): string {
+    return this.#date.at(this.wallClock());
+  }
+}

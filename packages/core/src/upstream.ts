@@ -1,0 +1,53 @@
+import type { BackendConnection } from './backend/connection.ts';
+import type { Balancer, BackendTarget, ConnectionSource, PickContext } from './contracts.ts';
+
+/** A backend together with the pool of connections to it. */
+export interface BackendEntry {
+  readonly target: BackendTarget;
+  readonly pool: ConnectionSource<BackendConnection>;
+}
+
+export interface UpstreamOptions {
+  readonly name: string;
+  readonly balancer: Balancer;
+  /** Makes the pool of a backend, once, when it is first chosen. */
+  readonly createPool: (target: BackendTarget) => ConnectionSource<BackendConnection>;
+}
+
+/** An upstream group as the engine sees it: who to send to, and over what. */
+export class Upstream {
+  readonly name: string;
+  readonly balancer: Balancer;
+  /** Read before anything is done about affinity: off costs nothing. */
+  readonly setsAffinity: boolean;
+  readonly #createPool: UpstreamOptions['createPool'];
+  readonly #entries: Map<string, BackendEntry> = new Map();
+
+  constructor(options: UpstreamOptions) {
+    this.name = options.name;
+    this.balancer = options.balancer;
+    this.setsAffinity = options.balancer.affinityCookie !== undefined;
+    this.#createPool = options.createPool;
+  }
+
+  /** A backend that was not tried yet, with its pool. */
+  pick(context: PickContext, tried: readonly BackendTarget[]): BackendEntry | undefined {
+    const target = this.balancer.pick(context, tried);
+    return target === undefined ? undefined : this.#entryOf(target);
+  }
+
+  /** `Set-Cookie` line for the response, or ''. */
+  affinityField(context: PickContext, entry: BackendEntry): string {
+    const cookie = this.balancer.affinityCookie?.(context, entry.target);
+    return cookie === undefined ? '' : `Set-Cookie: ${cookie}\r\n`;
+  }
+
+  #entryOf(target: BackendTarget): BackendEntry {
+    let entry = this.#entries.get(target.key);
+    if (entry === undefined || entry.target !== target) {
+      entry = { target, pool: entry?.pool ?? this.#createPool(target) };
+      this.#entries.set(target.key, entry);
+    }
+    return entry;
+  }
+}
