@@ -1,0 +1,43 @@
+import { CODE_LENGTHS, CODES } from './huffman-code.ts';
+
+/** Length in octets of `input[start, end)` after Huffman coding (RFC 7541 §5.2). */
+export function huffmanLength(input: Uint8Array, start: number, end: number): number {
+  let bits = 0;
+  for (let index = start; index < end; index++) bits += CODE_LENGTHS[input[index] as number] as number;
+  return (bits + 7) >>> 3;
+}
+
+/**
+ * Huffman-codes `input[start, end)` into `output` at `offset`, padded with ones (RFC 7541 §5.2).
+ * @returns the offset behind the last octet written.
+ */
+export function huffmanEncode(
+  input: Uint8Array,
+  start: number,
+  end: number,
+  output: Uint8Array,
+  offset: number,
+): number {
+  let accumulator = 0;
+  let pending = 0;
+  for (let index = start; index < end; index++) {
+    const symbol = input[index] as number;
+    const length = CODE_LENGTHS[symbol] as number;
+    const code = CODES[symbol] as number;
+    if (length > 24) {
+      // Up to seven bits wait already: more than 24 would not fit into 32, so such a code goes in two parts.
+      const low = length - 15;
+      accumulator = (accumulator << 15) | (code >>> low);
+      pending += 15;
+      while (pending >= 8) output[offset++] = accumulator >>> (pending -= 8);
+      accumulator = (accumulator << low) | (code & ((1 << low) - 1));
+      pending += low;
+    } else {
+      accumulator = (accumulator << length) | code;
+      pending += length;
+    }
+    while (pending >= 8) output[offset++] = accumulator >>> (pending -= 8);
+  }
+  if (pending > 0) output[offset++] = (accumulator << (8 - pending)) | (0xff >>> pending);
+  return offset;
+}
