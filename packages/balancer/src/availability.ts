@@ -3,6 +3,13 @@ import { mix32 } from './hash.ts';
 import { type BackendTable, blockingBits, Cell, StateBit } from './shared-state.ts';
 import { warmShare, type SlowStartOptions } from './slow-start.ts';
 
+/** The options that availability depends on. */
+export interface AvailabilityLimits {
+  /** Trials in flight at once at a half-open backend. */
+  readonly halfOpenTrials: number;
+  readonly slowStart: SlowStartOptions;
+}
+
 /**
  * May a backend take the request at hand? Composed here, outside of the algorithms: healthy, in service, not
  * ejected, circuit closed or with a free trial, not tried before, and, while it starts slowly, let in by its
@@ -19,20 +26,15 @@ export class Availability {
   #halfOpenTrials: number;
   #slowStart: SlowStartOptions;
 
-  constructor(
-    table: BackendTable,
-    random: () => number,
-    halfOpenTrials: number,
-    slowStart: SlowStartOptions,
-  ) {
+  constructor(table: BackendTable, random: () => number, limits: AvailabilityLimits) {
     this.passedOverWarming = false;
     this.#cells = table.cells;
     this.#random = random;
     this.#now = 0;
     this.#tried = undefined;
     this.#ignoreWarming = false;
-    this.#halfOpenTrials = halfOpenTrials;
-    this.#slowStart = slowStart;
+    this.#halfOpenTrials = limits.halfOpenTrials;
+    this.#slowStart = limits.slowStart;
   }
 
   /** The moment of the pick. */
@@ -40,9 +42,9 @@ export class Availability {
     return this.#now;
   }
 
-  configure(halfOpenTrials: number, slowStart: SlowStartOptions): void {
-    this.#halfOpenTrials = halfOpenTrials;
-    this.#slowStart = slowStart;
+  configure(limits: AvailabilityLimits): void {
+    this.#halfOpenTrials = limits.halfOpenTrials;
+    this.#slowStart = limits.slowStart;
   }
 
   begin(now: number, tried: readonly Backend[] | undefined): void {

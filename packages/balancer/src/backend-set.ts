@@ -1,4 +1,4 @@
-import { Backend, backendKey, type BackendOptions, backendWeight } from './backend.ts';
+import { type Backend, backendKey, type BackendOptions, backendWeight } from './backend.ts';
 import { BalancerError } from './error.ts';
 
 /** Who belongs to a group: changes with an update only. */

@@ -1,3 +1,4 @@
+import type { AdaptiveWeightOptions } from './adaptive-weights.ts';
 import type { AffinityOptions } from './affinity.ts';
 import type { BackendOptions } from './backend.ts';
 import { type CircuitBreakerOptions } from './circuit-breaker.ts';
@@ -26,6 +27,8 @@ export interface UpstreamGroupChange {
   readonly circuitBreaker?: Partial<CircuitBreakerOptions> | false;
   readonly slowStart?: Partial<SlowStartOptions> | false;
   readonly retryBudget?: Partial<RetryBudgetOptions>;
+  /** Weights that follow the response time; `true` for the defaults of its options, default `false`. */
+  readonly adaptiveWeights?: Partial<AdaptiveWeightOptions> | boolean;
   /** Default `bestEffort`, within the retry budget. */
   readonly allDown?: AllDownPolicy;
 }

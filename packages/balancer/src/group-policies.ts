@@ -40,10 +40,20 @@ export class GroupPolicies {
     return this.breaker?.options.halfOpenTrials ?? Infinity;
   }
 
-  ended(backend: Backend, outcome: AttemptOutcome, group: readonly Backend[], now: number): void {
-    const halfOpen = (this.#changes.bits(backend) & StateBit.halfOpen) !== 0;
+  /** @param state the state word as the attempt ended */
+  ended(
+    backend: Backend,
+    outcome: AttemptOutcome,
+    state: number,
+    group: readonly Backend[],
+    now: number,
+  ): void {
+    const halfOpen = (state & StateBit.halfOpen) !== 0;
     if (outcome === AttemptOutcome.cancelled) {
       if (halfOpen) this.breaker?.trialEnded(backend);
+    } else if ((state & StateBit.removed) !== 0) {
+      // It only finishes what it had: nobody needs a verdict any more.
+      return;
     } else if (isFailure(outcome, this.#failures)) {
       const consecutive = this.#counts.failed(backend, now);
       this.ejection?.failed(backend, group, consecutive, now);

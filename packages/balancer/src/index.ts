@@ -1,3 +1,4 @@
+export type { AdaptiveWeightOptions } from './adaptive-weights.ts';
 export type { AddressAffinityOptions, AffinityOptions, CookieAffinityOptions } from './affinity.ts';
 export {
   type Backend,
@@ -18,4 +19,5 @@ export type { Algorithm, PickContext, Selector } from './selector.ts';
 export { BackendTable, type BackendTableOptions } from './shared-state.ts';
 export type { SlowStartOptions } from './slow-start.ts';
 export type { BackendCondition, BackendState, StateChangeListener } from './state-changes.ts';
+export type { Administration } from './state-control.ts';
 export { UpstreamGroup } from './upstream-group.ts';

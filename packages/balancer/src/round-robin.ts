@@ -40,3 +40,17 @@ export class RoundRobin implements Selector {
     return undefined;
   }
 }
+
+/** The first admitted backend at or behind a position, around the whole list. */
+export function firstAdmitted(
+  backends: readonly Backend[],
+  from: number,
+  availability: Availability,
+): Backend | undefined {
+  const count = backends.length;
+  for (let i = 0; i < count; i++) {
+    const backend = backends[(from + i) % count];
+    if (backend !== undefined && availability.admits(backend)) return backend;
+  }
+  return undefined;
+}

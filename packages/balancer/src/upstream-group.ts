@@ -1,32 +1,23 @@
-import { AffinityCookie } from './affinity.ts';
+import type { AffinityCookie } from './affinity.ts';
 import { Availability } from './availability.ts';
 import { Backend, type BackendOptions } from './backend.ts';
 import { BackendSet, checkedKeys, Membership } from './backend-set.ts';
 import { BestEffort } from './best-effort.ts';
-import { createSelector } from './create-selector.ts';
+import { GroupConfiguration } from './group-configuration.ts';
 import type { UpstreamGroupChange, UpstreamGroupOptions } from './group-options.ts';
-import { GroupPolicies } from './group-policies.ts';
 import { hashAddress } from './hash.ts';
 import { LatencyRecorder } from './latency-recorder.ts';
 import { AttemptOutcome } from './outcome.ts';
-import { RetryBudget, retryBudgetOptions } from './retry-budget.ts';
-import type { PickContext, Selector } from './selector.ts';
-import {
-  BackendTable,
-  blockingBits,
-  Cell,
-  Counter,
-  elapsed,
-  Header,
-  moment,
-  StateBit,
-} from './shared-state.ts';
+import { RetryBudget } from './retry-budget.ts';
+import type { PickContext } from './selector.ts';
+import { BackendTable, blockingBits, Cell, Counter, elapsed, Header, moment, StateBit } from './shared-state.ts';
 import { claimSlots, leaveSlot } from './slots.ts';
 import { StateChanges } from './state-changes.ts';
+import { type Administration, StateControl } from './state-control.ts';
 
 /**
  * A group of backends, as one thread sees it. Every attempt is `pick`, `started`, `finished`, each once and
- * in this order; nothing here allocates, waits or throws on that way.
+ * in this order, without waiting between the first two; nothing here allocates, waits or throws on that way.
  */
 export class UpstreamGroup {
   readonly name: string;
@@ -36,14 +27,12 @@ export class UpstreamGroup {
   readonly #counters: Float64Array;
   readonly #random: () => number;
   readonly #changes: StateChanges;
+  readonly #control: StateControl;
   readonly #availability: Availability;
   readonly #bestEffort: BestEffort;
   readonly #latency: LatencyRecorder;
   readonly #initialBits: number;
-  #options: UpstreamGroupChange;
-  #policies: GroupPolicies;
-  #selector: Selector;
-  #cookie: AffinityCookie | undefined;
+  #configuration: GroupConfiguration;
   #set: BackendSet;
   #seenVersion: number;
   /** When time alone changes something next; 0: nothing is due. */
@@ -51,28 +40,22 @@ export class UpstreamGroup {
 
   /** @throws {BalancerError} for options out of range, duplicate or invalid backends, a table too small */
   constructor(options: UpstreamGroupOptions) {
-    const table =
-      options.table ?? BackendTable.create({ capacity: Math.max(64, 2 * options.backends.length) });
+    const capacity = Math.max(64, 2 * options.backends.length);
+    const table = options.table ?? BackendTable.create({ capacity });
     this.name = options.name;
     this.table = table;
-    this.retryBudget = new RetryBudget(retryBudgetOptions(options.retryBudget), table);
     this.#cells = table.cells;
     this.#counters = table.counters;
     this.#random = options.random ?? Math.random;
     this.#changes = new StateChanges(table, options.onStateChange);
-    this.#options = options;
-    this.#policies = new GroupPolicies(options, table, this.#changes);
-    this.#availability = new Availability(
-      table,
-      this.#random,
-      this.#policies.halfOpenTrials,
-      this.#policies.slowStart,
-    );
+    this.#control = new StateControl(table, this.#changes);
+    this.#configuration = new GroupConfiguration(options, table, this.#changes, this.#random);
+    this.#changes.observe(this.#configuration.tree);
+    this.retryBudget = new RetryBudget(this.#configuration.budget, table);
+    this.#availability = new Availability(table, this.#random, this.#configuration.policies);
     this.#bestEffort = new BestEffort(table, this.retryBudget);
     this.#latency = new LatencyRecorder(table);
     this.#initialBits = options.initialState === 'unhealthy' ? StateBit.unhealthy : 0;
-    this.#selector = this.#createSelector(options);
-    this.#cookie = affinityCookie(options);
     this.#set = new BackendSet(new Membership([], 0), [], []);
     this.#seenVersion = 0;
     this.#due = 0;
@@ -98,24 +81,28 @@ export class UpstreamGroup {
     if (tried === undefined || tried.length === 0) this.retryBudget.requestArrived();
     const availability = this.#availability;
     availability.begin(now, tried);
-    if (this.#cookie !== undefined && context.cookie !== undefined) {
-      const bound = this.#boundBackend(this.#cookie, context.cookie, context.clientAddress);
+    const { cookie, selector } = this.#configuration;
+    if (cookie !== undefined && context.cookie !== undefined) {
+      const bound = this.#boundBackend(cookie, context.cookie, context.clientAddress);
       if (bound !== undefined) return bound;
     }
-    const chosen = this.#selector.select(this.#set, context, availability);
+    const chosen = selector.select(this.#set, context, availability);
     return chosen === undefined ? this.#pickAmongUnwilling(context) : chosen;
   }
 
-  /** An attempt at the backend begins: before a connection is asked for. */
+  /** An attempt at the backend begins: right after `pick`, before a connection is asked for. */
   started(backend: Backend, _now: number): void {
     const cells = this.#cells;
     const counters = this.#counters;
+    const { tree, policies } = this.#configuration;
     Atomics.add(cells, backend.cell + Cell.active, 1);
-    Atomics.add(cells, backend.workerActiveCell, 1);
+    // One writer: only the sum above needs an atomic addition.
+    cells[backend.workerActiveCell] = (cells[backend.workerActiveCell] ?? 0) + 1;
     const picked = backend.counter + Counter.picked;
     counters[picked] = (counters[picked] ?? 0) + 1;
+    if (tree !== undefined) tree.turnTaken(backend.index);
     if ((Atomics.load(cells, backend.cell + Cell.state) & StateBit.halfOpen) !== 0) {
-      this.#policies.breaker?.trialStarted(backend);
+      policies.breaker?.trialStarted(backend);
     }
   }
 
@@ -127,14 +114,19 @@ export class UpstreamGroup {
   finished(backend: Backend, outcome: AttemptOutcome, now: number, latencyMs: number): void {
     const cells = this.#cells;
     const counters = this.#counters;
+    const { tree, average, policies } = this.#configuration;
     Atomics.sub(cells, backend.cell + Cell.active, 1);
-    Atomics.sub(cells, backend.workerActiveCell, 1);
+    cells[backend.workerActiveCell] = (cells[backend.workerActiveCell] ?? 0) - 1;
     const ended = backend.counter + outcome;
     counters[ended] = (counters[ended] ?? 0) + 1;
     if (latencyMs >= 0 && outcome <= AttemptOutcome.status5xx) this.#latency.record(backend, latencyMs);
-    const blocked = (Atomics.load(cells, backend.cell + Cell.state) & blockingBits) !== 0;
-    if (blocked && outcome === AttemptOutcome.success) this.#bestEffort.succeeded();
-    this.#policies.ended(backend, outcome, this.#set.backends, now);
+    if (tree !== undefined) tree.changed(backend.index);
+    if (average !== undefined && outcome !== AttemptOutcome.cancelled) {
+      average.observe(backend, latencyMs, outcome !== AttemptOutcome.success, now);
+    }
+    const state = Atomics.load(cells, backend.cell + Cell.state);
+    if ((state & blockingBits) !== 0 && outcome === AttemptOutcome.success) this.#bestEffort.succeeded();
+    policies.ended(backend, outcome, state, this.#set.backends, now);
   }
 
   /**
@@ -143,7 +135,6 @@ export class UpstreamGroup {
    * @returns 1 to 60; 5 when only a health check can bring a backend back
    */
   retryAfterSeconds(now: number): number {
-    this.#refresh(now);
     if (this.#due === 0) return 5;
     return Math.min(60, Math.max(1, Math.ceil(elapsed(moment(now), this.#due) / 1_000)));
   }
@@ -156,56 +147,36 @@ export class UpstreamGroup {
    * @throws {BalancerError} as the constructor
    */
   update(change: UpstreamGroupChange): void {
-    const options = { ...this.#options, ...change };
-    const policies = new GroupPolicies(options, this.table, this.#changes);
-    const selector = this.#createSelector(options);
-    const cookie = affinityCookie(options);
-    const budget = retryBudgetOptions(options.retryBudget);
+    const options = { ...this.#configuration.options, ...change };
+    const configuration = new GroupConfiguration(options, this.table, this.#changes, this.#random);
     if (change.backends !== undefined) this.#replaceBackends(change.backends);
-    this.#options = options;
-    this.#policies = policies;
-    this.#selector = selector;
-    this.#cookie = cookie;
-    this.retryBudget.configure(budget);
-    this.#availability.configure(policies.halfOpenTrials, policies.slowStart);
+    this.#configuration = configuration;
+    this.#changes.observe(configuration.tree);
+    // Once more with the backends in place, and watched from here on.
+    configuration.tree?.rebuild();
+    this.retryBudget.configure(configuration.budget);
+    this.#availability.configure(configuration.policies);
+    // Policies that were switched off release their backends at the next pick.
+    Atomics.add(this.#cells, Header.version, 1);
   }
 
   /** The result of active checks. Recovery starts slowly, and lets trials through an open circuit. */
   setHealth(backend: Backend, healthy: boolean, reason: string, now: number): void {
-    if (healthy) {
-      const before = this.#changes.apply(backend, StateBit.unhealthy, 0);
-      if (before === -1) return;
-      this.#policies.provenHealthy(backend, now);
-      this.#changes.report(backend, 'unhealthy', 'healthy', reason);
-    } else if (this.#changes.apply(backend, 0, StateBit.unhealthy) !== -1) {
-      Atomics.store(this.#cells, backend.cell + Cell.lastFailedAt, moment(now));
-      this.#changes.report(backend, 'healthy', 'unhealthy', reason);
-    }
+    this.#control.setHealth(backend, healthy, this.#configuration.policies, reason, now);
   }
 
   /**
    * `draining`: what is in flight finishes, nothing new comes. `disabled`: the same, and the backend is not
    * checked either. `enabled` ends both, with a slow start.
    */
-  setAdministration(
-    backend: Backend,
-    to: 'enabled' | 'draining' | 'disabled',
-    reason: string,
-    now: number,
-  ): void {
-    const both = StateBit.draining | StateBit.disabled;
-    const bit = to === 'draining' ? StateBit.draining : to === 'disabled' ? StateBit.disabled : 0;
-    if (to === 'enabled') Atomics.store(this.#cells, backend.cell + Cell.warmSince, moment(now));
-    const before = this.#changes.apply(backend, both, bit);
-    if (before === -1) return;
-    if (to === 'enabled') this.#changes.apply(backend, 0, StateBit.warming);
-    const from =
-      (before & StateBit.disabled) !== 0
-        ? 'disabled'
-        : (before & StateBit.draining) !== 0
-          ? 'draining'
-          : 'enabled';
-    this.#changes.report(backend, from, to, reason);
+  setAdministration(backend: Backend, to: Administration, reason: string, now: number): void {
+    this.#control.setAdministration(backend, to, reason, now);
+  }
+
+  /** As `BackendTable.reclaim`, for the group of a thread that lives on. */
+  reclaim(worker: number): void {
+    this.table.reclaim(worker);
+    this.#configuration.tree?.rebuild();
   }
 
   /**
@@ -215,9 +186,10 @@ export class UpstreamGroup {
    * @returns `undefined` without cookie affinity, or when the client's cookie says so already
    */
   affinityCookie(backend: Backend, field: string | undefined): string | undefined {
-    if (this.#cookie === undefined) return undefined;
-    const known = field === undefined ? undefined : this.#cookie.read(field);
-    return known === backend.token ? undefined : this.#cookie.write(backend.token);
+    const { cookie } = this.#configuration;
+    if (cookie === undefined) return undefined;
+    const known = field === undefined ? undefined : cookie.read(field);
+    return known === backend.token ? undefined : cookie.write(backend.token);
   }
 
   #boundBackend(cookie: AffinityCookie, field: string, clientAddress: string): Backend | undefined {
@@ -232,39 +204,45 @@ export class UpstreamGroup {
     const availability = this.#availability;
     if (availability.passedOverWarming) {
       availability.ignoreWarming();
-      const warming = this.#selector.select(this.#set, context, availability);
+      const warming = this.#configuration.selector.select(this.#set, context, availability);
       if (warming !== undefined) return warming;
     }
     // Others may be picked, only not for this request: repeating it at a dead backend would not help it.
     if (this.#set.eligible.some((backend) => availability.wasTried(backend))) return undefined;
-    if (this.#options.allDown === 'reject') return undefined;
-    return this.#bestEffort.pick(this.#set.backends, availability);
-  }
-
-  #createSelector(options: UpstreamGroupChange): Selector {
-    const byAddress = typeof options.affinity === 'object' && options.affinity.by === 'address';
-    const algorithm = byAddress ? 'ip-hash' : (options.algorithm ?? 'round-robin');
-    return createSelector(algorithm, this.table, this.#random);
+    return this.#configuration.bestEffort
+      ? this.#bestEffort.pick(this.#set.backends, availability)
+      : undefined;
   }
 
   #replaceBackends(backends: readonly BackendOptions[]): void {
     const { table } = this;
+    const { tree } = this.#configuration;
     const slots = claimSlots(table, checkedKeys(backends), this.#initialBits);
     const members = backends.map((options, at) => new Backend(options, slots[at] ?? 0, table));
     const membership = new Membership(members, this.#set.version + 1);
     for (const member of members) {
-      Atomics.store(this.#cells, member.cell + Cell.weight, member.weight * 16);
+      const unchanged = this.#set.byKey(member.key)?.weight === member.weight;
+      if (!unchanged) Atomics.store(this.#cells, member.cell + Cell.weight, member.weight * 16);
     }
     for (const old of this.#set.backends) {
       if (!membership.byKey.has(old.key)) leaveSlot(table, old.index);
     }
+    tree?.rebuild();
     Atomics.add(this.#cells, Header.version, 1);
     this.#rebuild(membership);
   }
 
   #refresh(now: number): void {
-    const left = this.#policies.settle(this.#set.backends, now);
-    this.#due = left === 0 ? 0 : moment(now + left);
+    const { backends } = this.#set;
+    const { policies, adaptive, tree } = this.#configuration;
+    const left = policies.settle(backends, now);
+    const adapted = adaptive === undefined ? 0 : adaptive.settle(backends, now);
+    if (adapted < 0) {
+      tree?.rebuild();
+      Atomics.add(this.#cells, Header.version, 1);
+    }
+    const next = Math.min(left || Infinity, Math.abs(adapted) || Infinity);
+    this.#due = next === Infinity ? 0 : moment(now + next);
     this.#rebuild(this.#set.membership);
   }
 
@@ -280,9 +258,4 @@ export class UpstreamGroup {
     }
     this.#set = new BackendSet(membership, eligible, weights);
   }
-}
-
-function affinityCookie(options: UpstreamGroupChange): AffinityCookie | undefined {
-  const { affinity } = options;
-  return typeof affinity === 'object' && affinity.by === 'cookie' ? new AffinityCookie(affinity) : undefined;
 }
