@@ -71,6 +71,13 @@ const deepFreeze = <T>(value: T): T => {
   return value;
 };
 
+/** Editors look for `"$schema"` in JSON files to find the schema; it configures nothing. */
+const withoutSchema = (value: unknown): unknown => {
+  if (!isMapping(value) || typeof value.$schema !== 'string') return value;
+  const { $schema: _, ...rest } = value;
+  return rest;
+};
+
 /**
  * Reads a configuration (YAML or JSON) from text. It never throws: every mistake is a problem with its
  * position. If the text itself cannot be understood, only mistakes of syntax are found.
@@ -79,7 +86,7 @@ export function parseConfig(text: string, options: LoadOptions = {}): LoadResult
   const source = new Source(text, options.env ?? process.env);
   const report = new Report(options.file ?? '<text>', source);
   if (source.value === undefined) return { config: null, problems: report.problems };
-  const raw = retypeFilled(asAny(rootOption), source.value, [], source);
+  const raw = retypeFilled(asAny(rootOption), withoutSchema(source.value), [], source);
   validate(raw, report);
   const read = new Resolver(report).resolve(asAny(rootOption), raw, []) as ProxyConfig;
   const folder = options.folder ?? process.cwd();

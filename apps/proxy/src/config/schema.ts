@@ -72,11 +72,13 @@ const optionSchema = (option: AnyOption, env: boolean): JsonSchema => {
  * the loader's own does not.
  */
 export function toJsonSchema(option: Option<unknown>, env: boolean): JsonSchema {
-  return {
+  const schema = {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     $id: SCHEMA_ID,
     title: 'rp configuration',
     ...optionSchema(asAny(option), env),
-    ...(env ? { $defs: { env: { type: 'string', pattern: ENV_PATTERN } } } : {}),
   };
+  if (!env) return schema;
+  const properties = { $schema: { type: 'string' }, ...((schema as JsonSchema).properties as JsonSchema) };
+  return { ...schema, properties, $defs: { env: { type: 'string', pattern: ENV_PATTERN } } };
 }
