@@ -45,6 +45,7 @@ http {
     add_header Cache-Control "${caching}";
     location = /100 { return 200 "${STATIC_BODIES['/100']}"; }
     location = /echo { return 200 "xff=$http_x_forwarded_for host=$http_host method=$request_method"; }
+    location = /health { return 200 "ok"; }
     location = /stamp { return 200 "$request_id"; }
     location = /upload { return 200 "received $content_length"; }
   }
@@ -75,13 +76,15 @@ export async function startStaticBackend(
   return { ports, child };
 }
 
-/** Answers a connection's bytes as a test wants: by writing to, resetting or leaving alone the socket. */
-export type RawResponder = (socket: Socket, received: Buffer) => void;
+/**
+ * Answers a connection's bytes as a script wants: by writing to, resetting or leaving alone the socket. Gets all bytes
+ * that were not dealt with yet; returns how many of them are dealt with now (0: come again with more).
+ */
+export type RawResponder = (socket: Socket, received: Buffer) => number;
 
 /**
  * A backend on raw sockets, in this process: records every byte it gets and answers with what `respond` writes,
- * well-formed or not. `respond` runs for each chunk, with all that this connection has received since the last
- * time `respond` called {@link RawBackend.consumed}.
+ * well-formed or not.
  */
 export class RawBackend {
   readonly received: Buffer[] = [];
@@ -96,19 +99,15 @@ export class RawBackend {
       this.#sockets.set(socket, Buffer.alloc(0));
       socket.on('data', (chunk: Buffer) => {
         if (this.#keep) this.received.push(chunk);
-        const all = Buffer.concat([this.#sockets.get(socket) ?? Buffer.alloc(0), chunk]);
-        this.#sockets.set(socket, all);
-        respond(socket, all);
+        let rest = Buffer.concat([this.#sockets.get(socket) ?? Buffer.alloc(0), chunk]);
+        for (let used = -1; used !== 0 && rest.length > 0; rest = rest.subarray(used))
+          used = respond(socket, rest);
+        this.#sockets.set(socket, rest);
       });
       // A proxy that drops a hostile backend's connection resets it: expected, and 'close' follows.
       socket.on('error', () => socket.destroy());
       socket.on('close', () => this.#sockets.delete(socket));
     });
-  }
-
-  /** Forgets what a connection has received: the next call of `respond` starts with the next byte. */
-  consumed(socket: Socket): void {
-    if (this.#sockets.has(socket)) this.#sockets.set(socket, Buffer.alloc(0));
   }
 
   /** Number of connections open. */
@@ -131,4 +130,22 @@ export class RawBackend {
     for (const socket of this.#sockets.keys()) socket.destroy();
     await new Promise((resolve) => this.#server.close(resolve));
   }
+}
+
+/**
+ * The first request of what a raw backend received: its head (without the empty line) and its length with the body;
+ * undefined while it is not complete. Bodies end where `Content-Length` or the last chunk says.
+ */
+export function completeRequest(received: Buffer): { head: string; length: number } | undefined {
+  const end = received.indexOf('\r\n\r\n');
+  if (end < 0) return undefined;
+  const head = received.toString('latin1', 0, end);
+  const start = end + 4;
+  if (/^transfer-encoding:/im.test(head)) {
+    const body = received.toString('latin1', start);
+    const last = /(?:^|\r\n)0(?:;[^\r\n]*)?\r\n(?:[^\r\n]+\r\n)*\r\n/.exec(body);
+    return last ? { head, length: start + last.index + last[0].length } : undefined;
+  }
+  const length = start + Number(/^content-length:\s*(\d+)/im.exec(head)?.[1] ?? 0);
+  return received.length >= length ? { head, length } : undefined;
 }

@@ -36,10 +36,13 @@ export async function runWorkload(
     const ca = tls === undefined ? undefined : readFileSync(tls.cert, 'utf8');
     const context: MeasureContext = { group, folder, seconds: options.seconds, ca };
     const backend = await startStaticBackend(group, { cacheable: workload.cache });
-    const entries = peers.filter((peer) => peer.supports(workload)).map((peer): Entry => ({ peer, samples: [] }));
+    const entries = peers
+      .filter((peer) => peer.supports(workload))
+      .map((peer): Entry => ({ peer, samples: [] }));
     const run = new WorkloadRun(workload, context, backend.ports, tls, options);
     // Memory is compared from a fresh start, so there each peer runs alone.
-    if (workload.kind === 'connections') await run.oneByOne(entries.filter((entry) => entry.peer.name !== 'direct'));
+    if (workload.kind === 'connections')
+      await run.oneByOne(entries.filter((entry) => entry.peer.name !== 'direct'));
     else await run.alternating(entries);
     return entries
       .filter((entry) => entry.samples.length > 0 || entry.skipped !== undefined)

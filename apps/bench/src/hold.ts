@@ -28,7 +28,9 @@ export class HeldConnections implements ConnectionOwner {
     this.#options = options;
     for (let i = 0; i < options.connections; i++) {
       const localAddress = options.localAddresses[i % options.localAddresses.length];
-      this.#connections.push(new LoadConnection({ host: options.host, port: options.port, localAddress }, this));
+      this.#connections.push(
+        new LoadConnection({ host: options.host, port: options.port, localAddress }, this),
+      );
     }
   }
 

@@ -78,7 +78,12 @@ export class LoadConnection {
     this.#waiting = false;
     this.#answered = false;
     this.#reader = this.#newReader();
-    const socket = connect({ host, port, noDelay: true, ...(localAddress === undefined ? {} : { localAddress }) });
+    const socket = connect({
+      host,
+      port,
+      noDelay: true,
+      ...(localAddress === undefined ? {} : { localAddress }),
+    });
     this.#socket = socket;
     socket.on('connect', () => {
       this.#connected = true;
@@ -141,7 +146,9 @@ export class LoadConnection {
   #onEnd(cause?: Error): void {
     if (this.#over) return;
     if (!this.#connected) {
-      this.#fail(cause !== undefined && 'code' in cause && cause.code === 'ECONNREFUSED' ? 'refused' : 'connect');
+      this.#fail(
+        cause !== undefined && 'code' in cause && cause.code === 'ECONNREFUSED' ? 'refused' : 'connect',
+      );
       return;
     }
     // A body that ends with the connection is complete only when the connection ended in order.

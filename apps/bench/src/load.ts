@@ -1,4 +1,9 @@
-import { type ConnectionOwner, type FailureKind, LoadConnection, type RequestBytes } from './load-connection.ts';
+import {
+  type ConnectionOwner,
+  type FailureKind,
+  LoadConnection,
+  type RequestBytes,
+} from './load-connection.ts';
 import { Pacer } from './pacer.ts';
 import type { ResponseHead } from './response-reader.ts';
 import { Histogram } from './stats.ts';
@@ -41,6 +46,8 @@ export interface LoadReport {
   readonly p95: number;
   readonly p99: number;
   readonly max: number;
+  /** Age of the oldest request that was still without an answer when this was taken, in ms; 0 where there was none. */
+  readonly oldest: number;
   /** 99th percentile of how late the generator itself sent, in ms: above it, latencies mean something. */
   readonly lateP99: number;
 }
@@ -87,7 +94,8 @@ export class Load implements ConnectionOwner {
       const localAddress = localAddresses.length > 0 ? localAddresses[i % localAddresses.length] : undefined;
       this.#connections.push(new LoadConnection({ host, port, localAddress }, this));
     }
-    for (let from = 0; from < connections; from += 200) await this.#open(from, Math.min(connections, from + 200));
+    for (let from = 0; from < connections; from += 200)
+      await this.#open(from, Math.min(connections, from + 200));
     this.#running = true;
     this.#since = performance.now();
     this.#watch = setInterval(() => this.#expireLate(), 100);
@@ -194,6 +202,11 @@ export class Load implements ConnectionOwner {
     }
   }
 
+  #oldest(): number {
+    const starts = this.#connections.filter((connection) => connection.busy).map((each) => each.startedAt);
+    return starts.length === 0 ? 0 : performance.now() - Math.min(...starts);
+  }
+
   #report(seconds: number): LoadReport {
     const failed = Object.values(this.#failures).reduce((sum, count) => sum + count, 0);
     const bad = Object.values(this.#badStatus).reduce((sum, count) => sum + count, 0);
@@ -208,6 +221,7 @@ export class Load implements ConnectionOwner {
       p95: this.#latency.percentile(95),
       p99: this.#latency.percentile(99),
       max: this.#latency.max,
+      oldest: this.#oldest(),
       lateP99: this.#late.percentile(99),
     };
   }

@@ -24,11 +24,17 @@ export function toolVersions(): string[] {
 
 /** Makes a self-signed ECDSA P-256 certificate for localhost and 127.0.0.1, valid for 30 days. */
 export function makeCertificate(folder: string): CertificateFiles {
-  const files = { cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem'), combined: join(folder, 'both.pem') };
+  const files = {
+    cert: join(folder, 'cert.pem'),
+    key: join(folder, 'key.pem'),
+    combined: join(folder, 'both.pem'),
+  };
   const kind = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
   const names = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
   const out = ['-keyout', files.key, '-out', files.cert, '-days', '30'];
   execFileSync('openssl', [...kind, ...out, ...names], { stdio: 'ignore' });
-  writeFileSync(files.combined, readFileSync(files.cert, 'utf8') + readFileSync(files.key, 'utf8'), { mode: 0o600 });
+  writeFileSync(files.combined, readFileSync(files.cert, 'utf8') + readFileSync(files.key, 'utf8'), {
+    mode: 0o600,
+  });
   return files;
 }

@@ -41,7 +41,11 @@ async function main(): Promise<void> {
   };
   const sections = new Map<string, string>();
   for (const workload of workloads) {
-    const results = await runWorkload(workload, peers, { rounds, seconds, log: (line) => console.error(line) });
+    const results = await runWorkload(workload, peers, {
+      rounds,
+      seconds,
+      log: (line) => console.error(line),
+    });
     const section = renderSection(workload, results, notes);
     sections.set(workload.name, section);
     console.log(`\n${section}\n`);
@@ -58,7 +62,8 @@ function publish(out: string, sections: ReadonlyMap<string, string>): void {
 
 function positive(text: string, option: string): number {
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new RangeError(`${option} takes a whole number from 1, not "${text}"`);
+  if (!Number.isInteger(value) || value < 1)
+    throw new RangeError(`${option} takes a whole number from 1, not "${text}"`);
   return value;
 }
 

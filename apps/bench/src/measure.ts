@@ -45,7 +45,11 @@ export const HELD_CONNECTIONS = 10_000;
 const CLIENT_ADDRESSES = Array.from({ length: 8 }, (_, i) => `127.0.0.${i + 2}`);
 
 /** Measures a workload once on a peer that runs. */
-export async function measure(peer: RunningPeer, workload: Workload, context: MeasureContext): Promise<Sample> {
+export async function measure(
+  peer: RunningPeer,
+  workload: Workload,
+  context: MeasureContext,
+): Promise<Sample> {
   switch (workload.kind) {
     case 'wrk':
     case 'h2load':
@@ -97,7 +101,11 @@ async function measureTool(peer: RunningPeer, workload: Workload, context: Measu
   return { ...figures, perSecond, p50, p99, errors };
 }
 
-async function measureLatency(peer: RunningPeer, workload: Workload, context: MeasureContext): Promise<Sample> {
+async function measureLatency(
+  peer: RunningPeer,
+  workload: Workload,
+  context: MeasureContext,
+): Promise<Sample> {
   const job: ClientJob = {
     job: 'load',
     port: peer.port,
@@ -117,7 +125,11 @@ async function measureLatency(peer: RunningPeer, workload: Workload, context: Me
   return { ...figures, perSecond, p50, p95, p99, errors, lateP99 };
 }
 
-async function measureHandshakes(peer: RunningPeer, workload: Workload, context: MeasureContext): Promise<Sample> {
+async function measureHandshakes(
+  peer: RunningPeer,
+  workload: Workload,
+  context: MeasureContext,
+): Promise<Sample> {
   const job: ClientJob = {
     job: 'handshakes',
     port: peer.port,
@@ -137,7 +149,11 @@ async function measureHandshakes(peer: RunningPeer, workload: Workload, context:
   return { ...figures, perSecond, p50, p99, errors: errors + unwanted };
 }
 
-async function measureConnections(peer: RunningPeer, workload: Workload, context: MeasureContext): Promise<Sample> {
+async function measureConnections(
+  peer: RunningPeer,
+  workload: Workload,
+  context: MeasureContext,
+): Promise<Sample> {
   const before = residentMemory(pidsOf(peer));
   const job: ClientJob = {
     job: 'hold',
@@ -171,7 +187,9 @@ function runOnLoadCore(line: readonly string[]): Promise<string> {
       output += text;
     });
     child.once('error', reject);
-    child.once('close', (code) => (code === 0 ? resolve(output) : reject(new Error(`${command}: ${output}`))));
+    child.once('close', (code) =>
+      code === 0 ? resolve(output) : reject(new Error(`${command}: ${output}`)),
+    );
   });
 }
 

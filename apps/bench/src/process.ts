@@ -185,7 +185,8 @@ export async function waitForPort(port: number, child: Child, timeoutMs: number 
   const limit = performance.now() + timeoutMs;
   while (performance.now() < limit) {
     if (await accepts(port)) return;
-    if (ended !== undefined) throw new Error(`${child.name} ended (${ended}) before it listened:\n${child.errors()}`);
+    if (ended !== undefined)
+      throw new Error(`${child.name} ended (${ended}) before it listened:\n${child.errors()}`);
     await delay(30);
   }
   throw new Error(`${child.name} did not listen on ${port} within ${timeoutMs} ms:\n${child.errors()}`);

@@ -24,10 +24,20 @@ export interface ResponseHead {
 /** What the end of the connection meant: between messages, inside one, or after nonsense. */
 export type Ending = 'clean' | 'truncated' | 'malformed';
 
-type State = 'head' | 'length' | 'untilClose' | 'chunkSize' | 'chunkData' | 'chunkEnd' | 'trailers' | 'tunnel' | 'dead';
+type State =
+  | 'head'
+  | 'length'
+  | 'untilClose'
+  | 'chunkSize'
+  | 'chunkData'
+  | 'chunkEnd'
+  | 'trailers'
+  | 'tunnel'
+  | 'dead';
 
 const STATUS_LINE = /^HTTP\/(1\.[01]) ([1-9]\d\d) ([\t \x21-\x7e\x80-\xff]*)$/;
-const FIELD = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*(|[\x21-\x7e\x80-\xff](?:[\t \x21-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)[ \t]*$/;
+const FIELD =
+  /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*(|[\x21-\x7e\x80-\xff](?:[\t \x21-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)[ \t]*$/;
 const CHUNK_SIZE = /^[0-9A-Fa-f]{1,12}(?:[ \t]*;[\t \x21-\x7e\x80-\xff]*)?$/;
 const MAX_HEAD = 256 * 1024;
 const MAX_LINE = 16 * 1024;
@@ -126,7 +136,8 @@ export class ResponseReader {
 
   /** Decides where the body ends: RFC 9112 §6.3, the rules for responses, in their order. */
   #frame(version: string, status: number, fields: readonly (readonly [string, string])[]): boolean {
-    const all = (name: string): string[] => fields.filter((field) => field[0] === name).map((field) => field[1]);
+    const all = (name: string): string[] =>
+      fields.filter((field) => field[0] === name).map((field) => field[1]);
     const lengths = all('content-length');
     const coding = all('transfer-encoding').join(',').toLowerCase().trim();
     const connection = all('connection').join(',').toLowerCase();
@@ -136,12 +147,14 @@ export class ResponseReader {
     if (coding !== '' && coding !== 'chunked') return this.#fail(`Transfer-Encoding: ${coding}`);
     if (coding !== '' && version === '1.0') return this.#fail('Transfer-Encoding in HTTP/1.0');
     if (status < 200 || status === 204) {
-      if (lengths.length > 0 || coding !== '') return this.#fail(`framing fields in a ${status} (RFC 9110 §8.6)`);
+      if (lengths.length > 0 || coding !== '')
+        return this.#fail(`framing fields in a ${status} (RFC 9110 §8.6)`);
     }
     const method = this.#methods[0] ?? 'GET';
     const noBody = method === 'HEAD' || status < 200 || status === 204 || status === 304;
     const delimited = noBody || lengths.length === 1 || coding === 'chunked';
-    const close = /(^|[\s,])close($|[\s,])/.test(connection) || (version === '1.0' && !connection.includes('keep-alive'));
+    const close =
+      /(^|[\s,])close($|[\s,])/.test(connection) || (version === '1.0' && !connection.includes('keep-alive'));
     this.#head = { version, status, fields, keepAlive: delimited && !close };
     this.#events.onHead?.(this.#head);
     if (status === 101 || (method === 'CONNECT' && status >= 200 && status < 300)) this.#state = 'tunnel';

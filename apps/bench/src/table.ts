@@ -16,7 +16,9 @@ export function renderTable(columns: readonly Column[], rows: readonly (readonly
     const dashes = '-'.repeat((widths[i] ?? 3) - 1);
     return column.align === 'left' ? `:${dashes}` : `${dashes}:`;
   });
-  return [line(columns.map((column) => column.title)), line(rule), ...rows.map((row) => line(row))].join('\n');
+  return [line(columns.map((column) => column.title)), line(rule), ...rows.map((row) => line(row))].join(
+    '\n',
+  );
 }
 
 function pad(text: string, width: number, align: 'left' | 'right'): string {

@@ -57,7 +57,8 @@ export function parseH2loadLog(log: string): { p50: number; p99: number } {
   }
   durations.sort((a, b) => a - b);
   const at = (percent: number): number =>
-    durations[Math.min(durations.length - 1, Math.ceil((percent / 100) * durations.length) - 1)] ?? Number.NaN;
+    durations[Math.min(durations.length - 1, Math.ceil((percent / 100) * durations.length) - 1)] ??
+    Number.NaN;
   return { p50: at(50), p99: at(99) };
 }
 

@@ -32,7 +32,8 @@ function askHttp1({ port, ca }: Endpoint, path: string, fields: readonly string[
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     const where = { port, host: '127.0.0.1' };
-    const socket = ca === undefined ? connect(where) : connectSecure({ ...where, ca, servername: 'localhost' });
+    const socket =
+      ca === undefined ? connect(where) : connectSecure({ ...where, ca, servername: 'localhost' });
     const reader = new ResponseReader({
       onBody: (chunk) => chunks.push(chunk),
       onEnd: (head) => {

@@ -28,7 +28,13 @@ const BROWSER_FIELDS = [
   'Sec-Fetch-Mode: navigate',
 ];
 
-function workload(name: string, kind: Kind, title: string, about: string, more: Partial<Workload> = {}): Workload {
+function workload(
+  name: string,
+  kind: Kind,
+  title: string,
+  about: string,
+  more: Partial<Workload> = {},
+): Workload {
   const base = { path: '/100', fields: [], cache: false, tls: false, http2: false, resume: false };
   return { ...base, name, kind, title, about, ...more };
 }
@@ -63,8 +69,13 @@ export const WORKLOADS: readonly Workload[] = [
     '10,000 keep-alive connections, one request on each, then idle: resident memory of the proxy’s processes before and after, divided. Then one more request on every connection: all must be served.',
   ),
   workload('hit', 'wrk', 'Cache hits, small', `100 bytes from the cache, ${KEEP_ALIVE}`, { cache: true }),
-  workload('hit10k', 'wrk', 'Cache hits, 10 KiB', `From the cache, ${KEEP_ALIVE}`, { cache: true, path: '/10k' }),
-  workload('tls', 'wrk', 'Small answers over TLS', `100 bytes, ${KEEP_ALIVE} ECDSA P-256 certificate.`, { tls: true }),
+  workload('hit10k', 'wrk', 'Cache hits, 10 KiB', `From the cache, ${KEEP_ALIVE}`, {
+    cache: true,
+    path: '/10k',
+  }),
+  workload('tls', 'wrk', 'Small answers over TLS', `100 bytes, ${KEEP_ALIVE} ECDSA P-256 certificate.`, {
+    tls: true,
+  }),
   workload(
     'tls-handshake',
     'handshakes',
@@ -90,7 +101,8 @@ export function workloadsByName(names: readonly string[]): readonly Workload[] {
   if (names.length === 0) return WORKLOADS;
   const wanted = names.map((name) => {
     const found = WORKLOADS.find((each) => each.name === name);
-    if (!found) throw new RangeError(`no workload "${name}"; there are ${WORKLOADS.map((w) => w.name).join(', ')}`);
+    if (!found)
+      throw new RangeError(`no workload "${name}"; there are ${WORKLOADS.map((w) => w.name).join(', ')}`);
     return found;
   });
   return wanted;

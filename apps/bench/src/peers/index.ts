@@ -16,13 +16,24 @@ const direct: Peer = {
 };
 
 /** Every peer, in the order of the tables. */
-export const PEERS: readonly Peer[] = [rp, nginx, haproxy, varnish, caddy, nodeUndici, httpProxy3, fastify, direct];
+export const PEERS: readonly Peer[] = [
+  rp,
+  nginx,
+  haproxy,
+  varnish,
+  caddy,
+  nodeUndici,
+  httpProxy3,
+  fastify,
+  direct,
+];
 
 /** Finds peers by name. Throws for a name that is none. */
 export function peersByName(names: readonly string[]): Peer[] {
   return names.map((name) => {
     const peer = PEERS.find((each) => each.name === name);
-    if (!peer) throw new RangeError(`no peer "${name}"; there are ${PEERS.map((each) => each.name).join(', ')}`);
+    if (!peer)
+      throw new RangeError(`no peer "${name}"; there are ${PEERS.map((each) => each.name).join(', ')}`);
     return peer;
   });
 }

@@ -5,7 +5,10 @@ import { isInstalled, versionLine, waitForPort } from '../process.ts';
 import type { Peer, PeerContext } from './peer.ts';
 
 /** What of the context the configuration is written from. */
-export type ConfigContext = Pick<PeerContext, 'folder' | 'port' | 'adminPort' | 'backends' | 'tls' | 'http2' | 'cache'>;
+export type ConfigContext = Pick<
+  PeerContext,
+  'folder' | 'port' | 'adminPort' | 'backends' | 'tls' | 'http2' | 'cache'
+>;
 
 /** nginx with one worker; ordinary proxying advice: upstream keep-alive, HTTP/1.1, its own buffers. */
 export function nginxConfig(context: ConfigContext): string {

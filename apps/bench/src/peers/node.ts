@@ -29,7 +29,10 @@ function packageVersion(name: string): string {
 async function startProgram(name: string, context: PeerContext): Promise<RunningPeer> {
   const options: NodeProxyOptions = { port: context.port, backends: context.backends, tls: context.tls };
   const { core } = context;
-  const child = context.group.startNode(programPath(import.meta.url, name), options, { core, descriptors: 65_536 });
+  const child = context.group.startNode(programPath(import.meta.url, name), options, {
+    core,
+    descriptors: 65_536,
+  });
   await waitForPort(context.port, child);
   return { port: context.port, child, stop: () => context.group.stop(child) };
 }
@@ -50,4 +53,9 @@ export const nodeUndici: Peer = nodePeer('node-undici', './node-undici-server', 
 /** http-proxy-3. */
 export const httpProxy3: Peer = nodePeer('http-proxy-3', './http-proxy-3-server', ['http-proxy-3'], false);
 /** `@fastify/http-proxy`. */
-export const fastify: Peer = nodePeer('fastify', './fastify-server', ['@fastify/http-proxy', 'fastify'], false);
+export const fastify: Peer = nodePeer(
+  'fastify',
+  './fastify-server',
+  ['@fastify/http-proxy', 'fastify'],
+  false,
+);

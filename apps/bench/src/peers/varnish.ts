@@ -6,7 +6,9 @@ import type { Peer } from './peer.ts';
 
 /** Varnish's program: its built-in rules, two backends in turn. */
 export function varnishConfig(context: ConfigContext): string {
-  const backends = context.backends.map((port, i) => `backend b${i} { .host = "127.0.0.1"; .port = "${port}"; }`);
+  const backends = context.backends.map(
+    (port, i) => `backend b${i} { .host = "127.0.0.1"; .port = "${port}"; }`,
+  );
   return `vcl 4.1;
 import directors;
 ${backends.join('\n')}
