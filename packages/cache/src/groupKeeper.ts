@@ -1,0 +1,208 @@
+import type { Answers } from './answers.ts';
+import { forwardedMember } from './cacheStatus.ts';
+import type { CacheStats } from './cacheStats.ts';
+import { CoalescingGroup, Follower } from './coalescing.ts';
+import type { FollowerSink, GroupHost } from './coalescing.ts';
+import { CacheDecision } from './decision.ts';
+import type { CacheRequest } from './messages.ts';
+import type { ResolvedOptions } from './options.ts';
+import type { RequestView } from './requestView.ts';
+import { matchesVary } from './selection.ts';
+import type { StoredResponse } from './storedResponse.ts';
+import { variantKey } from './vary.ts';
+
+/** Keys remembered as not worth waiting for. */
+const UNCACHEABLE_LIMIT = 10_000;
+
+/** Knows which requests are under way, and lets others follow them. */
+export class GroupKeeper implements GroupHost {
+  readonly #options: ResolvedOptions;
+  readonly #answers: Answers;
+  readonly #stats: CacheStats;
+  readonly #groups: Map<string, CoalescingGroup> = new Map();
+  // Key → time until which its requests go forward side by side: the last response could not be shared.
+  readonly #uncacheable: Map<string, number> = new Map();
+  #now = 0;
+
+  constructor(options: ResolvedOptions, answers: Answers, stats: CacheStats) {
+    this.#options = options;
+    this.#answers = answers;
+    this.#stats = stats;
+  }
+
+  /**
+   * Whether a request may share a response with others: a GET for all of the representation, that would take any
+   * storable response, without credentials of its own.
+   */
+  mayCoalesce(decision: CacheDecision, view: RequestView, now: number): boolean {
+    const { directives } = view;
+    if (decision.request?.method !== 'GET' || decision.range !== undefined) return false;
+    if (view.authorized || view.originPrecondition) return false;
+    if (directives.noStore || directives.noCache || directives.maxAge >= 0 || directives.minFresh >= 0) {
+      return false;
+    }
+    const until = this.#uncacheable.get(decision.key);
+    if (until === undefined) return true;
+    if (now < until) return false;
+    this.#uncacheable.delete(decision.key);
+    return true;
+  }
+
+  /** Makes `decision` a `follow` if something fitting is under way. `vary`: names known to matter for the key. */
+  follows(decision: CacheDecision, vary: readonly string[]): boolean {
+    decision.groupKey = this.#groupKey(decision, vary);
+    const group = this.#groups.get(decision.groupKey);
+    if (group === undefined) return false;
+    decision.kind = 'follow';
+    decision.group = group;
+    return true;
+  }
+
+  /** Makes `decision` the leader of a new group, unless its own preconditions could make the answer a mere 304. */
+  lead(decision: CacheDecision): void {
+    const conditional = decision.ifNoneMatch !== undefined || decision.ifModifiedSince !== undefined;
+    if (conditional && decision.kind !== 'revalidate') return;
+    if (decision.groupKey === '') decision.groupKey = this.#groupKey(decision, decision.stored?.vary ?? []);
+    if (this.#groups.has(decision.groupKey)) return;
+    const { coalesceAttempts, coalesceRelease } = this.#options;
+    const group = new CoalescingGroup(
+      decision.groupKey,
+      decision.key,
+      this,
+      coalesceAttempts,
+      coalesceRelease,
+    );
+    this.#groups.set(group.key, group);
+    decision.group = group;
+    decision.leader = true;
+  }
+
+  /** Adds a follower. */
+  join(decision: CacheDecision, sink: FollowerSink): Follower {
+    const group = decision.group as CoalescingGroup;
+    const follower = new Follower(decision, sink, group);
+    this.#now = decision.requestTime;
+    group.join(follower);
+    return follower;
+  }
+
+  /** The head for a released follower has arrived: the next one may go. For leaders nothing happens here. */
+  headArrived(decision: CacheDecision, now: number): void {
+    this.#now = now;
+    if (decision.leader || decision.group === undefined || !decision.released) return;
+    decision.released = false;
+    decision.group.releasedOneDone();
+  }
+
+  /** The leader's response cannot be shared. */
+  notShared(decision: CacheDecision): void {
+    if (!decision.leader || decision.group === undefined) return;
+    this.#uncacheable.delete(decision.key);
+    if (this.#uncacheable.size >= UNCACHEABLE_LIMIT) {
+      this.#uncacheable.delete(this.#uncacheable.keys().next().value as string);
+    }
+    this.#uncacheable.set(decision.key, this.#now + this.#options.uncacheableTtl * 1000);
+    decision.group.notShared();
+  }
+
+  /** The exchange failed before a head; `stale` is what its own client gets, which serves the others too. */
+  failed(decision: CacheDecision, stale: StoredResponse | undefined): void {
+    this.#freeRelease(decision);
+    if (!decision.leader || decision.group === undefined) return;
+    if (stale === undefined) decision.group.leaderFailed();
+    else decision.group.validated(stale);
+    decision.leader = false;
+  }
+
+  /** The exchange is over; harmless if it ended as it should. */
+  abandoned(decision: CacheDecision): void {
+    this.#freeRelease(decision);
+    if (!decision.leader || decision.group === undefined) return;
+    decision.leader = false;
+    decision.group.leaderFailed();
+  }
+
+  /** Something was invalidated: what is under way was asked for before, so nobody new may follow it (§4.4). */
+  detach(matches: (primaryKey: string) => boolean): void {
+    for (const [key, group] of this.#groups) if (matches(group.primaryKey)) this.#groups.delete(key);
+  }
+
+  /** Like {@link detach} for one key. */
+  detachKey(primaryKey: string): void {
+    // Groups are few: as many as there are misses under way.
+    this.detach((key) => key === primaryKey);
+  }
+
+  // --- GroupHost ---
+
+  answerFollower(decision: CacheDecision, stored: StoredResponse): CacheDecision | undefined {
+    const request = decision.request as CacheRequest;
+    if (!matchesVary(stored, request.fields, this.#options.varyNormalisation)) return undefined;
+    const answer = new CacheDecision();
+    this.#answers.answer(answer, stored, decision, request.method, this.#now);
+    const { member } = this.#answers;
+    this.#answers.writeForwarded(
+      answer,
+      forwardedMember(member, decision.forward, 0, false, 'shared', ''),
+      'COALESCED',
+    );
+    this.#stats.coalesced++;
+    return answer;
+  }
+
+  regroup(follower: Follower, stored: StoredResponse): void {
+    const before = follower.decision;
+    const groupKey = this.#groupKey(before, stored.vary);
+    const group = this.#groups.get(groupKey);
+    if (group !== undefined) {
+      follower.move(group);
+      return;
+    }
+    const decision = this.#again(follower);
+    decision.forward = 'vary-miss';
+    decision.groupKey = groupKey;
+    this.lead(decision);
+    follower.release(decision);
+  }
+
+  promote(follower: Follower, group: CoalescingGroup): CacheDecision {
+    const decision = this.#again(follower);
+    decision.group = group;
+    decision.leader = true;
+    return decision;
+  }
+
+  alone(follower: Follower, group: CoalescingGroup): CacheDecision {
+    const decision = this.#again(follower);
+    decision.group = group;
+    decision.released = true;
+    return decision;
+  }
+
+  closed(group: CoalescingGroup): void {
+    if (this.#groups.get(group.key) === group) this.#groups.delete(group.key);
+  }
+
+  #again(follower: Follower): CacheDecision {
+    const decision = follower.decision.forwardedCopy(this.#now);
+    decision.collapsed = 'failed';
+    this.#stats.coalescingFailed++;
+    if (decision.kind === 'revalidate') this.#stats.revalidations++;
+    else this.#stats.misses++;
+    return decision;
+  }
+
+  #freeRelease(decision: CacheDecision): void {
+    if (!decision.released || decision.group === undefined) return;
+    decision.released = false;
+    decision.group.releasedOneDone();
+  }
+
+  #groupKey(decision: CacheDecision, vary: readonly string[]): string {
+    const { keyFields, varyNormalisation } = this.#options;
+    const names = vary.length > 0 ? vary : keyFields;
+    if (names.length === 0) return decision.key;
+    const request = decision.request as CacheRequest;
+    return decision.key + variantKey(names, request.fields, varyNormalisation);
+  }
+}

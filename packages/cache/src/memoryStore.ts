@@ -1,0 +1,174 @@
+import { LRUCache } from 'lru-cache';
+import type { CacheStore, StoreCounts, StoredResource } from './store.ts';
+import type { StoredResponse } from './storedResponse.ts';
+import { TagIndex } from './tagIndex.ts';
+
+/** A resource with its place in the list that upkeep walks. */
+class Slot implements StoredResource {
+  readonly key: string;
+  readonly responses: readonly StoredResponse[];
+  readonly bytes: number;
+  place = 0;
+
+  constructor(key: string, responses: readonly StoredResponse[]) {
+    this.key = key;
+    this.responses = responses;
+    let bytes = 0;
+    for (const response of responses) bytes += response.bytes;
+    this.bytes = bytes;
+  }
+}
+
+/**
+ * A store in memory, least recently used first out, with a limit in bytes that also counts what is being written.
+ */
+export class MemoryStore implements CacheStore {
+  readonly #maxSize: number;
+  readonly #lru: LRUCache<string, Slot>;
+  readonly #tags: TagIndex = new TagIndex();
+  // All slots in no order: a place to stop and go on for upkeep, which iterators of the LRU do not have.
+  readonly #slots: Slot[] = [];
+  #cursor = 0;
+  #reserved = 0;
+  #responses = 0;
+  #evictions = 0;
+  #expirations = 0;
+
+  /** @param maxSize bytes; must be finite. */
+  constructor(maxSize: number) {
+    this.#maxSize = maxSize;
+    this.#lru = new LRUCache<string, Slot>({
+      maxSize,
+      dispose: (slot, _key, reason) => this.#disposed(slot, reason === 'evict'),
+    });
+  }
+
+  get(key: string): StoredResource | undefined {
+    return this.#lru.get(key);
+  }
+
+  peek(key: string): StoredResource | undefined {
+    return this.#lru.peek(key);
+  }
+
+  set(key: string, responses: readonly StoredResponse[]): boolean {
+    if (responses.length === 0) {
+      this.#lru.delete(key);
+      return true;
+    }
+    const slot = new Slot(key, responses);
+    const old = this.#lru.peek(key);
+    if (slot.bytes + this.#reserved > this.#maxSize) {
+      this.#lru.delete(key);
+      return false;
+    }
+    // The old version goes first: its bytes count no longer, and its eviction is none.
+    if (old !== undefined) this.#lru.delete(key);
+    this.#makeRoom(slot.bytes);
+    this.#lru.set(key, slot, { size: slot.bytes });
+    slot.place = this.#slots.push(slot) - 1;
+    this.#responses += responses.length;
+    for (const response of responses) {
+      response.discarded = false;
+      this.#tags.add(key, response.tags);
+    }
+    return true;
+  }
+
+  delete(key: string): number {
+    const slot = this.#lru.peek(key);
+    if (slot === undefined) return 0;
+    this.#lru.delete(key);
+    return slot.responses.length;
+  }
+
+  reserve(bytes: number): boolean {
+    if (this.#reserved + bytes > this.#maxSize) return false;
+    this.#makeRoom(bytes);
+    this.#reserved += bytes;
+    return true;
+  }
+
+  release(bytes: number): void {
+    this.#reserved -= bytes;
+  }
+
+  purge(matches: (response: StoredResponse) => boolean): number {
+    let removed = 0;
+    // From the end: removing moves the last slot into the gap, and that one has been looked at.
+    for (let i = this.#slots.length - 1; i >= 0; i--)
+      removed += this.#filter(this.#slots[i] as Slot, matches);
+    return removed;
+  }
+
+  purgeTag(tag: string): number {
+    let removed = 0;
+    for (const key of this.#tags.keys(tag)) {
+      const slot = this.#lru.peek(key);
+      if (slot !== undefined) removed += this.#filter(slot, (response) => response.tags.includes(tag));
+    }
+    return removed;
+  }
+
+  clear(): number {
+    const removed = this.#responses;
+    this.#lru.clear();
+    return removed;
+  }
+
+  sweep(maxResources: number, isDead: (response: StoredResponse) => boolean): number {
+    let removed = 0;
+    for (let i = 0; i < maxResources && this.#slots.length > 0; i++) {
+      if (this.#cursor >= this.#slots.length) this.#cursor = 0;
+      const before = this.#slots.length;
+      removed += this.#filter(this.#slots[this.#cursor] as Slot, isDead);
+      // Where a slot was removed, another one has taken its place.
+      if (this.#slots.length === before) this.#cursor++;
+    }
+    this.#expirations += removed;
+    return removed;
+  }
+
+  shrink(bytes: number): number {
+    const before = this.#responses;
+    const wanted = Math.max(0, bytes - this.#reserved);
+    while (this.#lru.calculatedSize > wanted && this.#lru.pop() !== undefined);
+    return before - this.#responses;
+  }
+
+  counts(): StoreCounts {
+    return {
+      bytes: this.#lru.calculatedSize + this.#reserved,
+      resources: this.#lru.size,
+      responses: this.#responses,
+      evictions: this.#evictions,
+      expirations: this.#expirations,
+    };
+  }
+
+  #makeRoom(bytes: number): void {
+    const limit = this.#maxSize - this.#reserved - bytes;
+    while (this.#lru.calculatedSize > limit && this.#lru.pop() !== undefined);
+  }
+
+  #filter(slot: Slot, drop: (response: StoredResponse) => boolean): number {
+    const kept = slot.responses.filter((response) => !drop(response));
+    const removed = slot.responses.length - kept.length;
+    if (removed > 0) this.set(slot.key, kept);
+    return removed;
+  }
+
+  #disposed(slot: Slot, evicted: boolean): void {
+    const last = this.#slots.pop() as Slot;
+    if (last !== slot) {
+      this.#slots[slot.place] = last;
+      last.place = slot.place;
+    }
+    this.#responses -= slot.responses.length;
+    if (evicted) this.#evictions += slot.responses.length;
+    for (const response of slot.responses) {
+      response.discarded = true;
+      this.#tags.remove(slot.key, response.tags);
+    }
+  }
+}

@@ -1,0 +1,217 @@
+import type { Answers } from './answers.ts';
+import type { KeyMaker } from './cacheKey.ts';
+import { forwardedMember } from './cacheStatus.ts';
+import type { CacheStats } from './cacheStats.ts';
+import { CacheDecision, ResponsePlan } from './decision.ts';
+import { firstValue, trimOws } from './fields.ts';
+import type { Freshener } from './freshener.ts';
+import type { GroupKeeper } from './groupKeeper.ts';
+import { invalidatedTargets } from './invalidation.ts';
+import type { InvalidationLog } from './invalidationLog.ts';
+import type { CacheRequest, CacheResponse } from './messages.ts';
+import type { ResolvedOptions } from './options.ts';
+import { mayReuseOnError } from './reuse.ts';
+import { whyNotStorable } from './storable.ts';
+import type { CacheStore } from './store.ts';
+import { storedFields } from './storedFields.ts';
+import { StoredResponse } from './storedResponse.ts';
+import { StoreTask } from './storeTask.ts';
+import { StoreWriter } from './storeWriter.ts';
+import { tagsOf } from './tagIndex.ts';
+import { effectiveDirectives } from './targetedCacheControl.ts';
+import { varyNames } from './vary.ts';
+
+/** The parts of a cache that work together on responses. */
+export interface CacheParts {
+  readonly options: ResolvedOptions;
+  readonly store: CacheStore;
+  readonly keys: KeyMaker;
+  readonly answers: Answers;
+  readonly groups: GroupKeeper;
+  readonly log: InvalidationLog;
+  readonly freshener: Freshener;
+  readonly stats: CacheStats;
+}
+
+/** Statuses for which a stale response may stand in (RFC 5861 §4). */
+function isStaleIfErrorStatus(status: number): boolean {
+  return status === 500 || status === 502 || status === 503 || status === 504;
+}
+
+/** A new response shows that what is stored is over; 401, 429 and the like only speak of one request. */
+function replacesStored(status: number): boolean {
+  return (status >= 200 && status < 400 && status !== 206) || status === 404 || status === 410;
+}
+
+/** Decides what becomes of a response from the backend. */
+export class ResponseHandler {
+  readonly #parts: CacheParts;
+
+  constructor(parts: CacheParts) {
+    this.#parts = parts;
+  }
+
+  /** See `HttpCache.responded`. */
+  responded(decision: CacheDecision, response: CacheResponse, now: number): ResponsePlan {
+    const request = decision.request as CacheRequest;
+    if (decision.kind === 'bypass') {
+      this.#invalidate(request, response);
+      return this.relay(decision, undefined, '');
+    }
+    this.#parts.groups.headArrived(decision, now);
+    if (response.status === 304) return this.#notModified(decision, response, now);
+    if (isStaleIfErrorStatus(response.status)) {
+      const stale = this.staleOnError(decision, now);
+      if (stale !== undefined) {
+        this.#parts.groups.failed(decision, stale.stored);
+        return new ResponsePlan('serve', stale, undefined, stale.cacheStatus, stale.lines);
+      }
+    }
+    if (request.method === 'HEAD') return this.#head(decision, response, now);
+    return this.#full(decision, response, now);
+  }
+
+  /** A stale answer after a failure, where one is allowed (RFC 5861 §4, RFC 9111 §4.2.4). */
+  staleOnError(decision: CacheDecision, now: number): CacheDecision | undefined {
+    const { stored } = decision;
+    if (stored === undefined || !mayReuseOnError(stored, decision.directives, now)) return undefined;
+    const answer = new CacheDecision();
+    const { answers, stats } = this.#parts;
+    answers.answer(answer, stored, decision, (decision.request as CacheRequest).method, now);
+    answers.writeHit(answer, stored, now, 'stale-if-error');
+    stats.staleOnError++;
+    return answer;
+  }
+
+  /** A plan to pass the backend's response on. */
+  relay(decision: CacheDecision, writer: StoreWriter | undefined, detail: string): ResponsePlan {
+    const { answers } = this.#parts;
+    const status = forwardedMember(
+      answers.member,
+      decision.forward,
+      0,
+      writer !== undefined,
+      decision.collapsed,
+      detail === '' ? decision.detail : detail,
+    );
+    const word = decision.kind === 'bypass' ? 'BYPASS' : decision.forward === 'stale' ? 'EXPIRED' : 'MISS';
+    return new ResponsePlan('relay', undefined, writer, status, answers.lines(status, word));
+  }
+
+  /** RFC 9111 §4.4. */
+  #invalidate(request: CacheRequest, response: CacheResponse): void {
+    const { keys, store, log, groups, stats } = this.#parts;
+    for (const { scheme, host, target } of invalidatedTargets(request, response)) {
+      const key = keys.key(scheme, host, target);
+      stats.invalidated += store.delete(key);
+      log.record((other) => other === key);
+      groups.detachKey(key);
+    }
+  }
+
+  #notModified(decision: CacheDecision, response: CacheResponse, now: number): ResponsePlan {
+    const { freshener, groups, answers, stats } = this.#parts;
+    if (decision.kind !== 'revalidate') {
+      // The client asked about a response of its own.
+      groups.notShared(decision);
+      return this.relay(decision, undefined, '');
+    }
+    const stored = freshener.freshen(decision, response, now);
+    if (stored === undefined) {
+      decision.kind = 'miss';
+      decision.conditionalFields = [];
+      decision.stored = undefined;
+      return new ResponsePlan('refetch', undefined, undefined, '', '');
+    }
+    stats.validated++;
+    const answer = new CacheDecision();
+    answers.answer(answer, stored, decision, (decision.request as CacheRequest).method, now);
+    const status = forwardedMember(
+      answers.member,
+      decision.forward,
+      304,
+      false,
+      decision.collapsed,
+      decision.detail,
+    );
+    answers.writeForwarded(answer, status, 'REVALIDATED');
+    if (!stored.isShareable(now)) groups.notShared(decision);
+    else if (decision.leader) decision.group?.validated(stored);
+    decision.leader = false;
+    return new ResponsePlan('serve', answer, undefined, status, answer.lines);
+  }
+
+  /** RFC 9111 §4.3.5. */
+  #head(decision: CacheDecision, response: CacheResponse, now: number): ResponsePlan {
+    if (response.status === 200) this.#parts.freshener.headArrived(decision, response, now);
+    return this.relay(decision, undefined, '');
+  }
+
+  #full(decision: CacheDecision, response: CacheResponse, now: number): ResponsePlan {
+    const { groups, stats, log } = this.#parts;
+    const made = this.#makeStored(decision, response, now);
+    if (typeof made === 'string') {
+      groups.notShared(decision);
+      // §4.3.3: "none of the stored responses nominated in the conditional request are suitable"
+      if (decision.stored !== undefined && replacesStored(response.status)) this.#drop(decision.stored);
+      return this.relay(decision, undefined, made);
+    }
+    const task = new StoreTask(decision, this.#parts);
+    const writer = new StoreWriter(made, this.#parts.options.maxEntrySize, task);
+    decision.writer = writer;
+    if (!log.isCurrent(decision.sequence, made.key, made.tags)) made.discarded = true;
+    else if (decision.stored !== undefined && replacesStored(response.status)) this.#drop(decision.stored);
+    if (!made.isShareable(now)) groups.notShared(decision);
+    else if (decision.leader) decision.group?.headArrived(writer);
+    stats.stored++;
+    return this.relay(decision, writer, '');
+  }
+
+  /** The response as it is to be stored, or the reason why it is not. */
+  #makeStored(decision: CacheDecision, response: CacheResponse, now: number): StoredResponse | string {
+    const { options, freshener } = this.#parts;
+    const directives = effectiveDirectives(response.fields, options.targetedFields);
+    const reason = whyNotStorable(
+      {
+        method: (decision.request as CacheRequest).method,
+        noStore: decision.directives.noStore,
+        authorized: decision.authorized,
+      },
+      response.status,
+      response.fields,
+      directives,
+      freshener.storablePolicy,
+    );
+    if (reason !== undefined) return reason;
+    const vary = varyNames(response.fields);
+    if (vary === '*') return 'vary-star';
+    const announced = announcedLength(response);
+    if (announced > options.maxEntrySize) return 'too-large';
+    const stored = new StoredResponse(decision.key, response.status, response.reason);
+    stored.announcedLength = announced;
+    stored.tags = tagsOf(response.fields, options.tagFields, options.maxTags);
+    freshener.setVary(stored, vary, (decision.request as CacheRequest).fields);
+    const fields = storedFields(response.fields, directives, now);
+    stored.describe(fields, response.fields, directives, decision.requestTime, now, options);
+    // Neither usable now nor something to validate: no need to keep it (§3, last paragraph).
+    return stored.isUseless(now, 1) ? 'no-freshness' : stored;
+  }
+
+  #drop(stored: StoredResponse): void {
+    const { store } = this.#parts;
+    const resource = store.peek(stored.key);
+    if (resource?.responses.includes(stored) !== true) return;
+    store.set(
+      stored.key,
+      resource.responses.filter((other) => other !== stored),
+    );
+  }
+}
+
+/** `Content-Length` as a number, or -1 where there is none to go by. */
+function announcedLength(response: CacheResponse): number {
+  if (firstValue(response.fields, 'transfer-encoding') !== undefined) return -1;
+  const value = firstValue(response.fields, 'content-length');
+  if (value === undefined || !/^\d{1,15}$/.test(trimOws(value))) return -1;
+  return Number(trimOws(value));
+}

@@ -1,0 +1,126 @@
+import { combinedValue, equalsIgnoreCase, firstValue, lowerCaseList } from './fields.ts';
+import type { Fields } from './fields.ts';
+import { formatHttpDate } from './httpDate.ts';
+import type { ResponseDirectives } from './responseDirectives.ts';
+
+/**
+ * Never stored: hop-by-hop fields (RFC 9110 §7.6.1), fields of one proxy (RFC 9111 §3.1), and those that are
+ * written anew for every answer (`Age`, §4; `Content-Length`, from what was counted).
+ */
+const NEVER_STORED = new Set([
+  'age',
+  'connection',
+  'content-length',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authentication-info',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+/**
+ * Describe the stored bytes themselves, which a 304 or a HEAD response cannot have changed: the stored response
+ * depends upon them (RFC 9111 §3.2, second and third exception), so they are not updated.
+ */
+const NEVER_UPDATED = new Set(['content-digest', 'content-encoding', 'content-md5', 'content-range']);
+
+/**
+ * The fields to store (RFC 9111 §3.1): all that came, unknown ones among them, except those never stored, those
+ * named by `Connection`, and those named by `no-cache="…"` (§5.2.2.4) or `private="…"` (§5.2.2.7).
+ *
+ * A response without `Date` gets the time of receipt (RFC 9110 §6.6.1).
+ */
+export function storedFields(fields: Fields, directives: ResponseDirectives, responseTime: number): string[] {
+  const excluded = excludedNames(fields, directives);
+  const stored: string[] = [];
+  for (let i = 0; i + 1 < fields.length; i += 2) {
+    const name = fields[i] as string;
+    const lower = name.toLowerCase();
+    if (!NEVER_STORED.has(lower) && !excluded.includes(lower)) stored.push(name, fields[i + 1] as string);
+  }
+  if (firstValue(stored, 'date') === undefined) stored.push('Date', formatHttpDate(responseTime));
+  return stored;
+}
+
+/**
+ * The stored fields updated by those of a 304 or HEAD response (RFC 9111 §3.2): each field of the new response
+ * replaces all lines of that name, with the exceptions of that section.
+ *
+ * @param keepTag leaves `ETag` as it was, for a 304 that carries another one but is accepted all the same.
+ */
+export function updatedFields(
+  stored: Fields,
+  received: Fields,
+  directives: ResponseDirectives,
+  keepTag: boolean,
+): string[] {
+  const excluded = excludedNames(received, directives);
+  const incoming: string[] = [];
+  const replaced = new Set<string>();
+  for (let i = 0; i + 1 < received.length; i += 2) {
+    const name = received[i] as string;
+    const lower = name.toLowerCase();
+    if (NEVER_STORED.has(lower) || NEVER_UPDATED.has(lower) || excluded.includes(lower)) continue;
+    if (keepTag && lower === 'etag') continue;
+    replaced.add(lower);
+    incoming.push(name, received[i + 1] as string);
+  }
+  const updated: string[] = [];
+  for (let i = 0; i + 1 < stored.length; i += 2) {
+    const lower = (stored[i] as string).toLowerCase();
+    if (!replaced.has(lower) && !excluded.includes(lower)) {
+      updated.push(stored[i] as string, stored[i + 1] as string);
+    }
+  }
+  updated.push(...incoming);
+  return updated;
+}
+
+function excludedNames(fields: Fields, directives: ResponseDirectives): readonly string[] {
+  const connection = combinedValue(fields, 'connection');
+  const qualified = [...directives.noCacheFields, ...directives.privateFields];
+  return connection === undefined ? qualified : [...qualified, ...lowerCaseList(connection)];
+}
+
+/**
+ * Fields of a 304 made from a stored response (RFC 9110 §15.4.5): those that must be there, and `Last-Modified`
+ * where there is no `ETag` to go by.
+ */
+export function notModifiedFields(stored: Fields): string[] {
+  const hasTag = firstValue(stored, 'etag') !== undefined;
+  const kept: string[] = [];
+  for (let i = 0; i + 1 < stored.length; i += 2) {
+    const name = stored[i] as string;
+    if (isMetadata(name) || (!hasTag && equalsIgnoreCase(name, 'last-modified'))) {
+      kept.push(name, stored[i + 1] as string);
+    }
+  }
+  return kept;
+}
+
+const METADATA = ['etag', 'date', 'vary', 'expires', 'cache-control', 'content-location'];
+
+function isMetadata(name: string): boolean {
+  return METADATA.some((lower) => equalsIgnoreCase(name, lower));
+}
+
+/** Status line and field lines as they are written, without the empty line that ends a head. */
+export function headOf(status: number, reason: string, fields: Fields): string {
+  let head = `HTTP/1.1 ${status} ${reason}\r\n`;
+  for (let i = 0; i + 1 < fields.length; i += 2) {
+    head += `${fields[i] as string}: ${fields[i + 1] as string}\r\n`;
+  }
+  return flat(head);
+}
+
+/**
+ * The same string in one piece. Concatenation makes a tree of pieces, and pieces cut from a network read keep that
+ * whole read alive: neither is wanted in what is stored for long.
+ */
+function flat(text: string): string {
+  return Buffer.from(text, 'latin1').toString('latin1');
+}
