@@ -33,3 +33,5 @@ export {
 } from './http1/forward-request.ts';
 export { forwardResponseHead, type ResponseBodyAs } from './http1/forward-response.ts';
 export { allowedTrailer, chunkHead, encodeTrailers } from './http1/forward-body.ts';
+
+export * from './http2/index.ts';

@@ -89,6 +89,23 @@ const names: readonly string[] = Object.keys(FieldId).map((key) =>
   key === 'http2Settings' ? 'http2-settings' : key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`),
 );
 
+const unusualSpellings: Readonly<Record<string, string>> = {
+  te: 'TE',
+  etag: 'ETag',
+  'http2-settings': 'HTTP2-Settings',
+  'www-authenticate': 'WWW-Authenticate',
+};
+
+/** Names as nearly everybody writes them, by id. */
+const usualNames: readonly string[] = names.map(
+  (name) => unusualSpellings[name] ?? name.replace(/(?:^|-)[a-z]/g, (start) => start.toUpperCase()),
+);
+
+/** The name of a known field as nearly everybody writes it: `Content-Length`, `ETag`. */
+export function usualName(id: FieldId): string {
+  return usualNames[id] as string;
+}
+
 /**
  * A perfect hash of length and three letters, found once by trying: no two known names share a slot, so a
  * name is compared with one candidate at most. A test walks every name.
@@ -108,15 +125,26 @@ for (let id = 1; id < names.length; id++) {
   table[slotOf(name, 0, name.length)] = id;
 }
 
-/** As {@link fieldId}, for the name at `text[at .. at + length)`. */
-export function classifyField(text: string, at: number, length: number): FieldId {
+/** Set in the result of {@link lookUpField} if the name is spelled as {@link usualName} says. */
+export const usuallySpelled = 0x100;
+
+/**
+ * As {@link fieldId}, for the name at `text[at .. at + length)`, with {@link usuallySpelled} added if the
+ * name need not be cut out of the text.
+ */
+export function lookUpField(text: string, at: number, length: number): number {
   if (length < 2) return FieldId.other;
   const id = table[slotOf(text, at, length)] as number;
   if (id === 0) return FieldId.other;
+  const usual = usualNames[id] as string;
+  if (usual.length !== length) return FieldId.other;
+  return text.startsWith(usual, at) ? id | usuallySpelled : compareField(text, at, id);
+}
+
+function compareField(text: string, at: number, id: number): FieldId {
   const name = names[id] as string;
-  if (name.length !== length) return FieldId.other;
   let lookalike = false;
-  for (let i = 0; i < length; i++) {
+  for (let i = 0; i < name.length; i++) {
     const code = text.charCodeAt(at + i);
     const wanted = name.charCodeAt(i);
     if (code === wanted || (code >= 65 && code <= 90 && (code | 0x20) === wanted)) continue;
@@ -129,5 +157,5 @@ export function classifyField(text: string, at: number, length: number): FieldId
 
 /** Which known field `name` is, whatever its case; `other` if none. */
 export function fieldId(name: string): FieldId {
-  return classifyField(name, 0, name.length);
+  return (lookUpField(name, 0, name.length) & ~usuallySpelled) as FieldId;
 }

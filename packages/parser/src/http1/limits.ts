@@ -1,3 +1,6 @@
+import type { WireFailureCode } from './failure.ts';
+import type { HeadBuffer } from './head-buffer.ts';
+
 /** Bounds on what one message may take before it is refused. At a limit passes, one over is refused. */
 export interface WireLimits {
   /** Bytes of the request line without its CRLF; over it 414. Default 8192. */
@@ -38,4 +41,18 @@ export function resolveLimits(limits: Partial<WireLimits> | undefined): WireLimi
     }
   }
   return resolved;
+}
+
+/** Which limit on fields a head, or trailers, in pieces exceed; `bytes` is how many the fields take so far. */
+export function fieldExcess(
+  limits: WireLimits,
+  head: HeadBuffer,
+  bytes: number,
+): WireFailureCode | undefined {
+  const { headerBytes, headerCount, fieldBytes } = limits;
+  const tooLarge =
+    bytes > headerBytes ||
+    head.values > headerCount ||
+    (fieldBytes < headerBytes && head.longestField() > fieldBytes);
+  return tooLarge ? 'ERR_FIELDS_TOO_LARGE' : undefined;
 }

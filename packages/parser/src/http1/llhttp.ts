@@ -40,6 +40,9 @@ export const Span = { none: 0, url: 1, status: 2, name: 3, value: 4, body: 5 } a
 /** Bytes given to llhttp at once. */
 export const sliceBytes = 65_536;
 
+// Most heads are smaller than this; a larger slice would copy body bytes that llhttp never sees.
+const headSlice = 4096;
+
 // A slice can hold at most 10,922 chunks (six bytes each), or 16,384 fields of two spans (four bytes each),
 // of which the limits allow 5,000.
 const tapeEntries = 3 * 12_288;
@@ -101,9 +104,38 @@ export class Llhttp {
     this.live--;
   }
 
-  /** Copies `chunk[start..end)` to `input + offset`. */
-  load(chunk: Buffer, start: number, end: number, offset: number): void {
-    chunk.copy(this.#memory, this.input + offset, start, end);
+  /**
+   * Runs a parser over a part of a head, at most {@link sliceBytes} long, in small slices that lie side by
+   * side in its memory, so that spans stay whole. @returns errno
+   */
+  executeHead(parser: number, chunk: Buffer, start: number, length: number): number {
+    this.used = 0;
+    this.complete = false;
+    for (let done = 0; done < length;) {
+      const slice = Math.min(length - done, headSlice);
+      this.#load(chunk, start + done, slice, done);
+      const errno = this.exports.llhttp_execute(parser, this.input + done, slice);
+      if (errno !== Errno.ok) return errno;
+      done += slice;
+    }
+    return Errno.ok;
+  }
+
+  /** Runs a parser over a part of a chunked body, at most {@link sliceBytes} long. @returns errno */
+  executeBody(parser: number, chunk: Buffer, start: number, length: number): number {
+    this.used = 0;
+    this.complete = false;
+    this.#load(chunk, start, length, 0);
+    return this.exports.llhttp_execute(parser, this.input, length);
+  }
+
+  /** Bytes that were consumed before execution stopped. */
+  stoppedAt(parser: number): number {
+    return this.exports.llhttp_get_error_pos(parser) - this.input;
+  }
+
+  #load(chunk: Buffer, start: number, length: number, offset: number): void {
+    chunk.copy(this.#memory, this.input + offset, start, start + length);
   }
 
   #note(kind: number, at: number, length: number): number {

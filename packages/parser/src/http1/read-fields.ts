@@ -1,4 +1,4 @@
-import { classifyField, FieldId } from './field-id.ts';
+import { FieldId, fieldId, lookUpField, usuallySpelled, usualName } from './field-id.ts';
 import { Span } from './llhttp.ts';
 
 /**
@@ -6,6 +6,10 @@ import { Span } from './llhttp.ts';
  * ask for. Repeated fields are joined by commas (RFC 9110 §5.3), `Host` is counted.
  */
 export class FieldReader {
+  /** Names and values in turn, after {@link read}. */
+  fields: string[];
+  /** Which known field each one is, after {@link read}. */
+  ids: FieldId[];
   connection: string | undefined;
   transferEncoding: string | undefined;
   contentLength: string | undefined;
@@ -15,6 +19,8 @@ export class FieldReader {
   hosts: number;
 
   constructor() {
+    this.fields = [];
+    this.ids = [];
     this.connection = undefined;
     this.transferEncoding = undefined;
     this.contentLength = undefined;
@@ -25,18 +31,32 @@ export class FieldReader {
   }
 
   /**
-   * Appends to `fields` and `ids` what `tape[from .. used)` notes.
+   * Reads what `tape[from .. used)` notes.
    * @param origin address of the first character of `text`
    */
-  read(
-    text: string,
-    origin: number,
-    tape: Int32Array,
-    from: number,
-    used: number,
-    fields: string[],
-    ids: FieldId[],
-  ): void {
+  read(text: string, origin: number, tape: Int32Array, from: number, used: number): void {
+    const count = Math.floor((used - from) / 6);
+    // Filling arrays of the right length costs half of growing them.
+    const fields = Array<string>(count * 2);
+    const ids = Array<FieldId>(count);
+    this.#clear(fields, ids);
+    for (let field = 0, i = from; field < count; field++, i += 6) {
+      const nameAt = (tape[i + 1] as number) - origin;
+      const nameLength = tape[i + 2] as number;
+      const valueAt = (tape[i + 4] as number) - origin;
+      const value = text.slice(valueAt, trimmedEnd(text, valueAt, valueAt + (tape[i + 5] as number)));
+      const found = lookUpField(text, nameAt, nameLength);
+      const id = (found & ~usuallySpelled) as FieldId;
+      fields[2 * field] = found > usuallySpelled ? usualName(id) : text.slice(nameAt, nameAt + nameLength);
+      fields[2 * field + 1] = value;
+      ids[field] = id;
+      if (id !== FieldId.other && id <= FieldId.expect) this.#keep(id, value);
+    }
+  }
+
+  #clear(fields: string[], ids: FieldId[]): void {
+    this.fields = fields;
+    this.ids = ids;
     this.connection = undefined;
     this.transferEncoding = undefined;
     this.contentLength = undefined;
@@ -44,16 +64,6 @@ export class FieldReader {
     this.expect = undefined;
     this.host = '';
     this.hosts = 0;
-    for (let i = from; i + 5 < used; i += 6) {
-      const nameAt = (tape[i + 1] as number) - origin;
-      const nameLength = tape[i + 2] as number;
-      const valueAt = (tape[i + 4] as number) - origin;
-      const value = text.slice(valueAt, trimmedEnd(text, valueAt, valueAt + (tape[i + 5] as number)));
-      const id = classifyField(text, nameAt, nameLength);
-      fields.push(text.slice(nameAt, nameAt + nameLength), value);
-      ids.push(id);
-      if (id !== FieldId.other && id <= FieldId.expect) this.#keep(id, value);
-    }
   }
 
   #keep(id: FieldId, value: string): void {
@@ -96,15 +106,11 @@ function trimmedEnd(text: string, start: number, end: number): number {
   return at;
 }
 
-/** True if a field with this id is among the names on the tape. Only asked when a message is refused. */
+/** True if a field with this id is among the spans of a text. Only asked when a message is refused. */
 export function isNoted(text: string, spans: readonly number[], id: FieldId): boolean {
   for (let i = 0; i < spans.length; i += 3) {
-    if (
-      spans[i] === Span.name &&
-      classifyField(text, spans[i + 1] as number, spans[i + 2] as number) === id
-    ) {
-      return true;
-    }
+    const at = spans[i + 1] as number;
+    if (spans[i] === Span.name && fieldId(text.slice(at, at + (spans[i + 2] as number))) === id) return true;
   }
   return false;
 }

@@ -5,11 +5,11 @@ import { requestFraming } from './framing.ts';
 import type { HeadBuffer } from './head-buffer.ts';
 import { RequestHead } from './heads.ts';
 import { isAuthority } from './host.ts';
-import type { WireLimits } from './limits.ts';
+import { fieldExcess, type WireLimits } from './limits.ts';
 import { Errno, ParserType } from './llhttp.ts';
 import { MessageParser } from './message-parser.ts';
 import { isNoted } from './read-fields.ts';
-import { classifyTarget, TargetForm, targetAuthority, targetPath } from './target.ts';
+import { formOfTarget, isCleanAfterLlhttp, TargetForm, targetAuthority, targetPath } from './target.ts';
 
 /** By llhttp's number; those of other protocols (Icecast, RTSP, the HTTP/2 preface) are left out. */
 const methods: readonly string[] =
@@ -27,13 +27,13 @@ function methodName(number: number): string {
 export class RequestParser extends MessageParser {
   /** The head of the current message: set at `head`, kept until the next one. */
   head: RequestHead | undefined;
-  protected override readonly emptyLineBytes: number;
+  #validHost: string;
 
   /** @param limits over the defaults of {@link WireLimits} */
   constructor(limits?: Partial<WireLimits>) {
     super(ParserType.request, 'client', limits);
     this.head = undefined;
-    this.emptyLineBytes = 4;
+    this.#validHost = '';
   }
 
   override reset(): void {
@@ -61,7 +61,7 @@ export class RequestParser extends MessageParser {
     if (limits.fieldBytes < limits.headerBytes && this.longestField() > limits.fieldBytes) {
       return 'ERR_FIELDS_TOO_LARGE';
     }
-    const method = methodName(this.machine.exports.llhttp_get_method(this.parser));
+    const method = methodName(this.#method());
     if (method === '') return 'ERR_METHOD_UNKNOWN';
     // llhttp takes several spaces, other protocols' names and versions that are none of ours.
     if (targetAt !== method.length + 1) return 'ERR_BAD_REQUEST_LINE';
@@ -69,19 +69,11 @@ export class RequestParser extends MessageParser {
       return versionFault(text.slice(targetEnd, lineEnd));
     }
     const minor = text.charCodeAt(lineEnd - 1) === 0x30 ? 0 : 1;
-    const fields: string[] = [];
-    const ids: FieldId[] = [];
-    this.reader.read(text, origin, tape, 3, used, fields, ids);
-    return this.#decide(method, text.slice(targetAt, targetEnd), minor, fields, ids);
+    this.reader.read(text, origin, tape, 3, used);
+    return this.#decide(method, text.slice(targetAt, targetEnd), minor);
   }
 
-  #decide(
-    method: string,
-    target: string,
-    minor: 0 | 1,
-    fields: string[],
-    ids: FieldId[],
-  ): RequestHead | WireFailureCode {
+  #decide(method: string, target: string, minor: 0 | 1): RequestHead | WireFailureCode {
     const { reader } = this;
     const { framing, contentLength, fault } = requestFraming(
       minor,
@@ -91,7 +83,7 @@ export class RequestParser extends MessageParser {
     if (fault !== undefined) return fault;
     // Content of a CONNECT has no meaning (RFC 9110 §9.3.6), and llhttp sees tunnel bytes in it.
     if (method === 'CONNECT' && reader.transferEncoding !== undefined) return 'ERR_BAD_TRANSFER_ENCODING';
-    const form = classifyTarget(method, target);
+    const form = isCleanAfterLlhttp(target) ? formOfTarget(method, target) : TargetForm.invalid;
     if (form === TargetForm.invalid) return 'ERR_BAD_TARGET';
     if (!this.#isHostValid(minor, form)) return 'ERR_BAD_HOST';
     // A server may ignore what it does not expect of HTTP/1.0 (RFC 9110 §10.1.1).
@@ -109,8 +101,8 @@ export class RequestParser extends MessageParser {
       method,
       target,
       minor,
-      fields,
-      ids,
+      reader.fields,
+      reader.ids,
       framing,
       contentLength,
       host,
@@ -125,27 +117,37 @@ export class RequestParser extends MessageParser {
   /** RFC 9112 §3.2: exactly one, valid; HTTP/1.0 may do without; empty only where no authority is asked for. */
   #isHostValid(minor: 0 | 1, form: TargetForm): boolean {
     const { host, hosts } = this.reader;
-    if (hosts === 0) return minor === 0;
-    return hosts === 1 && (isAuthority(host) || (host === '' && form === TargetForm.asterisk));
+    if (hosts !== 1) return hosts === 0 && minor === 0;
+    if (host === '') return form === TargetForm.asterisk;
+    // Nearly always the one of the request before.
+    if (host === this.#validHost) return true;
+    if (!isAuthority(host)) return false;
+    this.#validHost = host;
+    return true;
   }
 
-  protected override excess(head: HeadBuffer, length: number): WireFailureCode | undefined {
+  protected override earlyFault(head: HeadBuffer, length: number): WireFailureCode | undefined {
     const { limits } = this;
+    // llhttp would go on to read the rest of the HTTP/2 preface.
+    if (head.spans.length > 0 && this.#method() === pri) return 'ERR_VERSION_UNSUPPORTED';
     // An unfinished line may end in the CR of its CRLF, the fields in that of the empty line.
     const lineLength = head.lineEnd === -1 || head.lineEnd >= length ? length - 1 : head.lineEnd - 1;
     if (lineLength > limits.requestLine) return 'ERR_REQUEST_LINE_TOO_LONG';
-    return this.fieldExcess(head, length - lineLength - 3);
+    return fieldExcess(limits, head, length - lineLength - 3);
+  }
+
+  #method(): number {
+    return this.machine.exports.llhttp_get_method(this.parser);
   }
 
   protected override describe(errno: number, head: HeadBuffer): WireFailureCode | undefined {
     if (errno === Errno.invalidMethod) return undefined;
     if (errno === Errno.user) return 'ERR_FIELDS_TOO_LARGE';
-    const number = this.machine.exports.llhttp_get_method(this.parser);
-    if (number === pri) return 'ERR_VERSION_UNSUPPORTED';
+    if (this.#method() === pri) return 'ERR_VERSION_UNSUPPORTED';
     if (errno === Errno.invalidUrl) return 'ERR_BAD_TARGET';
     const text = head.text();
     if (errno === Errno.invalidConstant)
-      return methodName(number) === '' ? 'ERR_METHOD_UNKNOWN' : 'ERR_BAD_REQUEST_LINE';
+      return methodName(this.#method()) === '' ? 'ERR_METHOD_UNKNOWN' : 'ERR_BAD_REQUEST_LINE';
     if (errno === Errno.invalidVersion) return versionFault(text.slice(text.lastIndexOf(' ')));
     if (head.lineEnd === -1) return 'ERR_BAD_REQUEST_LINE';
     return framingFault(errno, text, head);

@@ -1,12 +1,11 @@
 import { connectionBits, ConnectionOption, isPersistent, upgradeProtocols } from './connection.ts';
 import { BodyFraming } from './events.ts';
 import type { WireFailureCode } from './failure.ts';
-import type { FieldId } from './field-id.ts';
 import { isReasonPhrase } from './field-syntax.ts';
 import { responseFraming } from './framing.ts';
 import type { HeadBuffer } from './head-buffer.ts';
 import { ResponseHead } from './heads.ts';
-import type { WireLimits } from './limits.ts';
+import { fieldExcess, type WireLimits } from './limits.ts';
 import { Errno, ParserType, Span } from './llhttp.ts';
 import { MessageParser } from './message-parser.ts';
 import { framingFault } from './request-parser.ts';
@@ -15,7 +14,6 @@ import { framingFault } from './request-parser.ts';
 export class ResponseParser extends MessageParser {
   /** The head of the current message: set at `head`, kept until the next one. */
   head: ResponseHead | undefined;
-  protected override readonly emptyLineBytes: number;
   /** Method of the request that is to be answered; `''` if none is. */
   #method: string;
 
@@ -23,7 +21,6 @@ export class ResponseParser extends MessageParser {
   constructor(limits?: Partial<WireLimits>) {
     super(ParserType.response, 'backend', limits);
     this.head = undefined;
-    this.emptyLineBytes = 0;
     this.#method = '';
   }
 
@@ -67,19 +64,11 @@ export class ResponseParser extends MessageParser {
     const reasonAt = first === 0 ? 0 : (tape[1] as number) - origin;
     const reason = first === 0 ? '' : text.slice(reasonAt, reasonAt + (tape[2] as number));
     if (status < 100 || status > 599 || !isReasonPhrase(reason)) return 'ERR_BAD_STATUS_LINE';
-    const fields: string[] = [];
-    const ids: FieldId[] = [];
-    this.reader.read(text, origin, tape, first, used, fields, ids);
-    return this.#decide(status, reason, digit === 0x30 ? 0 : 1, fields, ids);
+    this.reader.read(text, origin, tape, first, used);
+    return this.#decide(status, reason, digit === 0x30 ? 0 : 1);
   }
 
-  #decide(
-    status: number,
-    reason: string,
-    minor: 0 | 1,
-    fields: string[],
-    ids: FieldId[],
-  ): ResponseHead | WireFailureCode {
+  #decide(status: number, reason: string, minor: 0 | 1): ResponseHead | WireFailureCode {
     const { reader } = this;
     const { framing, contentLength, fault } = responseFraming(
       this.#method,
@@ -95,8 +84,8 @@ export class ResponseParser extends MessageParser {
       status,
       reason,
       minor,
-      fields,
-      ids,
+      reader.fields,
+      reader.ids,
       framing,
       contentLength,
       framing !== BodyFraming.close && isPersistent(minor, bits),
@@ -105,8 +94,8 @@ export class ResponseParser extends MessageParser {
     return this.head;
   }
 
-  protected override excess(head: HeadBuffer, length: number): WireFailureCode | undefined {
-    return this.fieldExcess(head, length - 1);
+  protected override earlyFault(head: HeadBuffer, length: number): WireFailureCode | undefined {
+    return fieldExcess(this.limits, head, length - 1);
   }
 
   protected override describe(errno: number, head: HeadBuffer): WireFailureCode {

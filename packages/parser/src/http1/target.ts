@@ -4,11 +4,11 @@ import { hasPort, isAuthority } from './host.ts';
 export const TargetForm = { invalid: 0, origin: 1, absolute: 2, authority: 3, asterisk: 4 } as const;
 export type TargetForm = 0 | 1 | 2 | 3 | 4;
 
-// What may stand in a target: visible US-ASCII without "#" (a fragment never travels) and "\" (which some
-// servers read as "/"). The rest that RFC 3986 leaves out (" < > ^ ` { | }) passes: browsers and clients
-// send it, and no server is known to read it as anything else.
-const inTarget = new Uint8Array(256);
-for (let code = 0x21; code < 0x7f; code++) inTarget[code] = code === 0x23 || code === 0x5c ? 0 : 1;
+// What may stand in a target: visible US-ASCII without "#" (a fragment never travels) and "\\" (which some
+// servers read as "/"), and no encoded NUL (which ends a string in some). The rest that RFC 3986 leaves out
+// (" < > ^ ` { | }) passes: browsers and clients send it, and no server is known to read it as anything else.
+const unclean = /[#\\]|[^!-~]|%00/;
+const uncleanForLlhttp = /[#\\]|%00/;
 
 /**
  * True if the target has no character that a proxy must not pass on, and no `%00`. Everything else passes
@@ -16,11 +16,12 @@ for (let code = 0x21; code < 0x7f; code++) inTarget[code] = code === 0x23 || cod
  * forwarded.
  */
 export function isCleanTarget(target: string): boolean {
-  for (let at = 0; at < target.length; at++) {
-    const code = target.charCodeAt(at);
-    if (code > 255 || inTarget[code] === 0) return false;
-  }
-  return !target.includes('%00');
+  return !unclean.test(target);
+}
+
+/** As {@link isCleanTarget}, for a target that llhttp let through: it refuses all that is not visible. */
+export function isCleanAfterLlhttp(target: string): boolean {
+  return !uncleanForLlhttp.test(target);
 }
 
 /**
@@ -28,7 +29,11 @@ export function isCleanTarget(target: string): boolean {
  * information; authority-form is for `CONNECT` alone and needs a port; asterisk-form is for `OPTIONS` alone.
  */
 export function classifyTarget(method: string, target: string): TargetForm {
-  if (!isCleanTarget(target)) return TargetForm.invalid;
+  return isCleanTarget(target) ? formOfTarget(method, target) : TargetForm.invalid;
+}
+
+/** As {@link classifyTarget}, for a target whose characters were checked. */
+export function formOfTarget(method: string, target: string): TargetForm {
   if (method === 'CONNECT') {
     return isAuthority(target) && hasPort(target) ? TargetForm.authority : TargetForm.invalid;
   }
