@@ -43,13 +43,11 @@ class Fleet {
   static async start(group: ProcessGroup): Promise<Fleet> {
     const ports: [number, number, number] = [await freePort(), await freePort(), await freePort()];
     const program = programPath(import.meta.url, './scripted-backend-main');
-    const scripted = ports
-      .slice(0, 2)
-      .map((port) =>
-        group.start(process.execPath, [program, String(port)], {
-          stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-        }),
-      ) as [Child, Child];
+    const scripted = ports.slice(0, 2).map((port) =>
+      group.start(process.execPath, [program, String(port)], {
+        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      }),
+    ) as [Child, Child];
     await Promise.all(scripted.map((child, i) => waitForPort(ports[i] ?? 0, child)));
     const spare = await freePort();
     const { child } = await startStaticBackend(group, { ports: [ports[2], spare] });

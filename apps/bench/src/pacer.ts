@@ -1,4 +1,4 @@
-import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads';
+import { type MessagePort, Worker, isMainThread, parentPort, workerData } from 'node:worker_threads';
 import { fileURLToPath } from 'node:url';
 
 /** Cells shared by the two threads. */
@@ -44,15 +44,15 @@ function isPacerData(data: unknown): data is PacerData {
   return typeof data === 'object' && data !== null && 'pacer' in data;
 }
 
-function run(data: PacerData): void {
+function run(data: PacerData, port: MessagePort): void {
   const cells = new Int32Array(data.cells);
   let due = performance.now();
   while (Atomics.load(cells, STOPPED) === 0) {
     due += data.periodMs;
     const wait = due - performance.now();
     if (wait > 0) Atomics.wait(cells, STOPPED, 0, wait);
-    if (Atomics.compareExchange(cells, PENDING, 0, 1) === 0) parentPort?.postMessage(0);
+    if (Atomics.compareExchange(cells, PENDING, 0, 1) === 0) port.postMessage(0, []);
   }
 }
 
-if (!isMainThread && isPacerData(workerData)) run(workerData);
+if (!isMainThread && parentPort && isPacerData(workerData)) run(workerData, parentPort);

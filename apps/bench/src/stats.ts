@@ -63,7 +63,8 @@ export function judge(samples: readonly number[], allowance: Allowance, warmup: 
   return { flat: grew <= allowed, grew, allowed };
 }
 
-const SUB_BITS = 6;
+// 128 per octave, of which an octave above the first uses the upper 64: hence a width of at most 1/64.
+const SUB_BITS = 7;
 const SUB_BUCKETS = 1 << SUB_BITS;
 const OCTAVES = 32;
 

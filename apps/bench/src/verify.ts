@@ -60,9 +60,7 @@ function askHttp1({ port, ca }: Endpoint, path: string, fields: readonly string[
 
 function askHttp2({ port, ca }: Endpoint, path: string): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const session = connectHttp2(`https://localhost:${port}`, {
-      ...(ca === undefined ? {} : { ca }),
-    });
+    const session = connectHttp2(`https://localhost:${port}`, ca === undefined ? {} : { ca });
     session.once('error', reject);
     const stream = session.request({ ':path': path });
     const chunks: Buffer[] = [];
