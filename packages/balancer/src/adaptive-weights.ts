@@ -1,6 +1,15 @@
 import type { Backend } from './backend.ts';
 import { checkedInteger, checkedNumber } from './error.ts';
-import { type BackendTable, Cell, Counter, elapsed, Header, latencyBuckets, moment } from './shared-state.ts';
+import {
+  type BackendTable,
+  Cell,
+  Counter,
+  elapsed,
+  Header,
+  latencyBuckets,
+  moment,
+  read,
+} from './shared-state.ts';
 
 /**
  * Weights that follow the response time: slower backends than the average get less, faster ones more. For
@@ -53,9 +62,10 @@ export class AdaptiveWeights {
    */
   settle(backends: readonly Backend[], now: number): number {
     const { cells } = this.#table;
-    const last = Atomics.load(cells, Header.adaptedAt);
+    const last = read(cells, Header.adaptedAt);
     const passed = elapsed(last, now);
-    if (last !== 0 && passed >= 0 && passed < this.options.intervalMs) return this.options.intervalMs - passed;
+    if (last !== 0 && passed >= 0 && passed < this.options.intervalMs)
+      return this.options.intervalMs - passed;
     const mine = Atomics.compareExchange(cells, Header.adaptedAt, last, moment(now)) === last;
     return mine && this.#adapt(backends) ? -this.options.intervalMs : this.options.intervalMs;
   }
@@ -79,7 +89,7 @@ export class AdaptiveWeights {
   /** Half of the way each time: the whole way would make two backends take turns at being slow. */
   #moveTowards(backend: Backend, factor: number): boolean {
     const cell = backend.cell + Cell.weight;
-    const before = Atomics.load(this.#table.cells, cell);
+    const before = read(this.#table.cells, cell);
     const target = backend.weight * 16 * factor;
     const after = Math.max(1, Math.round((before + target) / 2));
     if (after === before) return false;

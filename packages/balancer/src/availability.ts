@@ -1,6 +1,6 @@
 import type { Backend } from './backend.ts';
 import { mix32 } from './hash.ts';
-import { type BackendTable, blockingBits, Cell, StateBit } from './shared-state.ts';
+import { type BackendTable, blockingBits, Cell, StateBit, read } from './shared-state.ts';
 import { warmShare, type SlowStartOptions } from './slow-start.ts';
 
 /** The options that availability depends on. */
@@ -60,7 +60,7 @@ export class Availability {
   }
 
   admits(backend: Backend): boolean {
-    const state = Atomics.load(this.#cells, backend.cell + Cell.state);
+    const state = read(this.#cells, backend.cell + Cell.state);
     if ((state & blockingBits) !== 0 || this.wasTried(backend)) return false;
     if ((state & (StateBit.halfOpen | StateBit.warming)) === 0) return true;
     return this.#hasFreeTrial(backend, state) && this.#letsIn(backend, state, this.#random());
@@ -71,11 +71,17 @@ export class Availability {
    * clients in every time, and more of them as it warms up, so that each client moves once.
    */
   admitsClient(backend: Backend, clientHash: number): boolean {
-    const state = Atomics.load(this.#cells, backend.cell + Cell.state);
+    const state = read(this.#cells, backend.cell + Cell.state);
     if ((state & blockingBits) !== 0 || this.wasTried(backend)) return false;
     if ((state & (StateBit.halfOpen | StateBit.warming)) === 0) return true;
     const draw = mix32(clientHash ^ backend.cell) / 2 ** 32;
     return this.#hasFreeTrial(backend, state) && this.#letsIn(backend, state, draw);
+  }
+
+  /** As `admits`, before the draw of slow start: could the backend take an attempt at all? */
+  mightAdmit(backend: Backend): boolean {
+    const state = read(this.#cells, backend.cell + Cell.state);
+    return (state & blockingBits) === 0 && !this.wasTried(backend) && this.#hasFreeTrial(backend, state);
   }
 
   wasTried(backend: Backend): boolean {
@@ -89,12 +95,12 @@ export class Availability {
 
   #hasFreeTrial(backend: Backend, state: number): boolean {
     if ((state & StateBit.halfOpen) === 0) return true;
-    return Atomics.load(this.#cells, backend.cell + Cell.trials) < this.#halfOpenTrials;
+    return read(this.#cells, backend.cell + Cell.trials) < this.#halfOpenTrials;
   }
 
   #letsIn(backend: Backend, state: number, draw: number): boolean {
     if ((state & StateBit.warming) === 0 || this.#ignoreWarming) return true;
-    const since = Atomics.load(this.#cells, backend.cell + Cell.warmSince);
+    const since = read(this.#cells, backend.cell + Cell.warmSince);
     if (draw < warmShare(this.#slowStart, since, this.#now)) return true;
     this.passedOverWarming = true;
     return false;

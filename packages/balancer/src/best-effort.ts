@@ -1,7 +1,7 @@
 import type { Availability } from './availability.ts';
 import type { Backend } from './backend.ts';
 import type { RetryBudget } from './retry-budget.ts';
-import { administrativeBits, type BackendTable, Cell, elapsed, Header } from './shared-state.ts';
+import { administrativeBits, type BackendTable, Cell, elapsed, Header, read } from './shared-state.ts';
 
 /** Requests that one proof of life lets through besides the budget: traffic doubles with each round trip. */
 const creditPerSuccess = 2;
@@ -28,9 +28,9 @@ export class BestEffort {
     let best: Backend | undefined;
     let bestAge = Infinity;
     for (const backend of backends) {
-      const state = Atomics.load(this.#cells, backend.cell + Cell.state);
+      const state = read(this.#cells, backend.cell + Cell.state);
       if ((state & administrativeBits) !== 0 || availability.wasTried(backend)) continue;
-      const failedAt = Atomics.load(this.#cells, backend.cell + Cell.lastFailedAt);
+      const failedAt = read(this.#cells, backend.cell + Cell.lastFailedAt);
       const age = failedAt === 0 ? Number.MAX_SAFE_INTEGER : elapsed(failedAt, now);
       if (age < bestAge) {
         best = backend;
@@ -42,14 +42,14 @@ export class BestEffort {
 
   /** A backend that is held to be down answered. */
   succeeded(): void {
-    if (Atomics.load(this.#cells, Header.bestEffortCredit) < mostCredit) {
+    if (read(this.#cells, Header.bestEffortCredit) < mostCredit) {
       Atomics.add(this.#cells, Header.bestEffortCredit, creditPerSuccess);
     }
   }
 
   #spendCredit(): boolean {
     for (;;) {
-      const credit = Atomics.load(this.#cells, Header.bestEffortCredit);
+      const credit = read(this.#cells, Header.bestEffortCredit);
       if (credit <= 0) return false;
       const taken = Atomics.compareExchange(this.#cells, Header.bestEffortCredit, credit, credit - 1);
       if (taken === credit) return true;

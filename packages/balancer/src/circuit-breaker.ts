@@ -1,7 +1,7 @@
 import type { Backend } from './backend.ts';
 import { checkedInteger, checkedNumber } from './error.ts';
 import type { FailureCounts } from './failure-counts.ts';
-import { type BackendTable, Cell, Counter, elapsed, moment, StateBit } from './shared-state.ts';
+import { type BackendTable, Cell, Counter, elapsed, moment, StateBit, read } from './shared-state.ts';
 import type { StateChanges } from './state-changes.ts';
 
 /**
@@ -77,7 +77,7 @@ export class CircuitBreaker {
   trialEnded(backend: Backend): void {
     const { cells } = this.#table;
     const cell = backend.cell + Cell.trials;
-    const trials = Atomics.load(cells, cell);
+    const trials = read(cells, cell);
     // Attempts from before the circuit opened end here too: never below zero.
     if (trials > 0) Atomics.compareExchange(cells, cell, trials, trials - 1);
   }
@@ -116,7 +116,7 @@ export class CircuitBreaker {
   settle(backend: Backend, now: number): number {
     const bits = this.#changes.bits(backend);
     if ((bits & (StateBit.circuitOpen | StateBit.halfOpen)) === 0) return 0;
-    const left = elapsed(now, Atomics.load(this.#table.cells, backend.cell + Cell.circuitUntil));
+    const left = elapsed(now, read(this.#table.cells, backend.cell + Cell.circuitUntil));
     if (left > 0 && left <= this.options.maxOpenMs) return left;
     if ((bits & StateBit.circuitOpen) !== 0) this.halfOpen(backend, 'openTimeOver', now);
     else this.#renewTrials(backend, now);
@@ -141,7 +141,7 @@ export class CircuitBreaker {
 
   #open(backend: Backend, reason: string, now: number): void {
     const { cells, counters } = this.#table;
-    const openings = Atomics.load(cells, backend.cell + Cell.circuitOpenings);
+    const openings = read(cells, backend.cell + Cell.circuitOpenings);
     const openFor = Math.min(this.options.maxOpenMs, this.options.openMs * 2 ** Math.min(openings, 30));
     Atomics.store(cells, backend.cell + Cell.circuitUntil, moment(now + openFor));
     const before = this.#changes.apply(backend, StateBit.halfOpen, StateBit.circuitOpen);

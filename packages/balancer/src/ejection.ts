@@ -9,6 +9,7 @@ import {
   elapsed,
   moment,
   StateBit,
+  read,
 } from './shared-state.ts';
 import type { StateChanges } from './state-changes.ts';
 
@@ -90,7 +91,7 @@ export class PassiveEjection {
 
   /** Ends the ejection when its time is over. @returns ms until then, 0 when it is over */
   settle(backend: Backend, now: number): number {
-    const left = elapsed(now, Atomics.load(this.#table.cells, backend.cell + Cell.ejectedUntil));
+    const left = elapsed(now, read(this.#table.cells, backend.cell + Cell.ejectedUntil));
     // The 32-bit clock comes round after 24.8 days without a request: nothing is ejected for so long.
     if (left > 0 && left <= this.options.maxMs) return left;
     this.release(backend, 'ejectionTimeOver', now);
@@ -130,8 +131,8 @@ export class PassiveEjection {
 
   #ejectionsInARow(backend: Backend, now: number): number {
     const { cells } = this.#table;
-    const count = Atomics.load(cells, backend.cell + Cell.ejections);
-    const returnedAt = Atomics.load(cells, backend.cell + Cell.returnedAt);
+    const count = read(cells, backend.cell + Cell.ejections);
+    const returnedAt = read(cells, backend.cell + Cell.returnedAt);
     if (count === 0 || returnedAt === 0) return count;
     const quiet = elapsed(returnedAt, now);
     if (quiet < 0) return 0;

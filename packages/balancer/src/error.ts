@@ -5,7 +5,8 @@ export type BalancerErrorCode =
   | 'duplicateBackend'
   | 'tableFull'
   | 'tableMismatch'
-  | 'resolveFailed';
+  | 'resolveFailed'
+  | 'updateFailed';
 
 /**
  * What this package throws. Selection itself never throws: a group without a usable backend answers

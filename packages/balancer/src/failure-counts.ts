@@ -1,7 +1,7 @@
 import type { Backend } from './backend.ts';
 import { checkedInteger } from './error.ts';
 import { AttemptOutcome } from './outcome.ts';
-import { type BackendTable, Cell, elapsed, moment } from './shared-state.ts';
+import { type BackendTable, Cell, elapsed, moment, read } from './shared-state.ts';
 
 /** What counts as a failure of a backend, for ejection and for the circuit. */
 export interface FailureOptions {
@@ -44,11 +44,12 @@ export class FailureCounts {
   succeeded(backend: Backend, now: number): void {
     const cells = this.#cells;
     const cell = backend.cell;
-    if (Atomics.load(cells, cell + Cell.consecutiveFailures) !== 0) {
+    if (read(cells, cell + Cell.consecutiveFailures) !== 0) {
       Atomics.store(cells, cell + Cell.consecutiveFailures, 0);
     }
     this.#roll(cell, now);
-    Atomics.add(cells, cell + Cell.windowRequests, 1);
+    // Not atomic, because it is on the way of every request: a lost count among many changes no rate.
+    cells[cell + Cell.windowRequests] = read(cells, cell + Cell.windowRequests) + 1;
   }
 
   /** @returns consecutive failures, this one included */
@@ -64,9 +65,9 @@ export class FailureCounts {
 
   /** True when at least `minimumRequests` of the window ended and `rate` of them failed. */
   exceedsRate(backend: Backend, rate: number, minimumRequests: number): boolean {
-    const requests = Atomics.load(this.#cells, backend.cell + Cell.windowRequests);
+    const requests = read(this.#cells, backend.cell + Cell.windowRequests);
     if (rate <= 0 || requests < minimumRequests) return false;
-    return Atomics.load(this.#cells, backend.cell + Cell.windowFailures) >= rate * requests;
+    return read(this.#cells, backend.cell + Cell.windowFailures) >= rate * requests;
   }
 
   /** Starts a new window: what was counted led to a decision, or is too old to. */
@@ -80,7 +81,7 @@ export class FailureCounts {
 
   #roll(cell: number, now: number): void {
     const cells = this.#cells;
-    const start = Atomics.load(cells, cell + Cell.windowStart);
+    const start = read(cells, cell + Cell.windowStart);
     const age = elapsed(start, now);
     if (start !== 0 && age >= 0 && age < this.#windowMs) return;
     if (Atomics.compareExchange(cells, cell + Cell.windowStart, start, moment(now)) !== start) return;

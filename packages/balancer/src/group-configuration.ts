@@ -6,6 +6,7 @@ import type { UpstreamGroupChange } from './group-options.ts';
 import { GroupPolicies } from './group-policies.ts';
 import { LatencyAverage } from './latency-average.ts';
 import { LoadTree } from './load-tree.ts';
+import { type RetryOptions, retryOptions } from './retry.ts';
 import { type RetryBudgetOptions, retryBudgetOptions } from './retry-budget.ts';
 import type { Algorithm, Selector } from './selector.ts';
 import type { BackendTable } from './shared-state.ts';
@@ -21,6 +22,7 @@ export class GroupConfiguration {
   readonly selector: Selector;
   readonly cookie: AffinityCookie | undefined;
   readonly budget: RetryBudgetOptions;
+  readonly retry: RetryOptions;
   readonly bestEffort: boolean;
   /** Only for `least-connections`. */
   readonly tree: LoadTree | undefined;
@@ -48,6 +50,7 @@ export class GroupConfiguration {
     this.cookie =
       typeof affinity === 'object' && affinity.by === 'cookie' ? new AffinityCookie(affinity) : undefined;
     this.budget = retryBudgetOptions(options.retryBudget);
+    this.retry = retryOptions(options.retry);
     this.bestEffort = allDown === 'bestEffort';
     this.adaptive =
       adaptiveWeights === false

@@ -4,6 +4,7 @@ import type { BackendOptions } from './backend.ts';
 import { type CircuitBreakerOptions } from './circuit-breaker.ts';
 import { type EjectionOptions } from './ejection.ts';
 import { type FailureOptions } from './failure-counts.ts';
+import type { RetryOptions } from './retry.ts';
 import type { RetryBudgetOptions } from './retry-budget.ts';
 import type { Algorithm } from './selector.ts';
 import type { BackendTable } from './shared-state.ts';
@@ -26,6 +27,7 @@ export interface UpstreamGroupChange {
   /** Circuit breaker per backend; `false` switches it off. */
   readonly circuitBreaker?: Partial<CircuitBreakerOptions> | false;
   readonly slowStart?: Partial<SlowStartOptions> | false;
+  readonly retry?: Partial<RetryOptions>;
   readonly retryBudget?: Partial<RetryBudgetOptions>;
   /** Weights that follow the response time; `true` for the defaults of its options, default `false`. */
   readonly adaptiveWeights?: Partial<AdaptiveWeightOptions> | boolean;

@@ -4,7 +4,7 @@ import { ejectionOptions, PassiveEjection } from './ejection.ts';
 import { FailureCounts, type FailureOptions, failureOptions, isFailure } from './failure-counts.ts';
 import type { UpstreamGroupChange } from './group-options.ts';
 import { AttemptOutcome } from './outcome.ts';
-import { type BackendTable, Cell, elapsed, moment, StateBit } from './shared-state.ts';
+import { type BackendTable, Cell, elapsed, moment, StateBit, read } from './shared-state.ts';
 import { type SlowStartOptions, slowStartOptions } from './slow-start.ts';
 import type { StateChanges } from './state-changes.ts';
 
@@ -108,7 +108,7 @@ export class GroupPolicies {
   }
 
   #settleWarming(backend: Backend, now: number): number {
-    const passed = elapsed(Atomics.load(this.#cells, backend.cell + Cell.warmSince), now);
+    const passed = elapsed(read(this.#cells, backend.cell + Cell.warmSince), now);
     if (passed >= 0 && passed < this.slowStart.windowMs) return this.slowStart.windowMs - passed;
     this.#changes.apply(backend, StateBit.warming, 0);
     return 0;

@@ -58,7 +58,9 @@ export class HashRing {
 function sortedPoints(backends: readonly Backend[]): Float64Array {
   const total = backends.reduce((sum, backend) => sum + backend.weight, 0) * pointsPerWeight;
   const scale = total <= mostPoints ? 1 : 2 ** Math.ceil(Math.log2(total / mostPoints));
-  const counts = backends.map((backend) => Math.max(1, Math.round((backend.weight * pointsPerWeight) / scale)));
+  const counts = backends.map((backend) =>
+    Math.max(1, Math.round((backend.weight * pointsPerWeight) / scale)),
+  );
   const points = new Float64Array(counts.reduce((sum, count) => sum + count, 0));
   let at = 0;
   backends.forEach((backend, position) => {

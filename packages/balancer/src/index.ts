@@ -21,3 +21,30 @@ export type { SlowStartOptions } from './slow-start.ts';
 export type { BackendCondition, BackendState, StateChangeListener } from './state-changes.ts';
 export type { Administration } from './state-control.ts';
 export { UpstreamGroup } from './upstream-group.ts';
+export {
+  DnsBackends,
+  type DnsBackendsOptions,
+  type NameResolver,
+  type ResolvedAddress,
+} from './dns-backends.ts';
+export {
+  HealthChecker,
+  type HealthCheckOptions,
+  type Probe,
+  type ProbeAnswer,
+  type Prober,
+} from './health-check.ts';
+export type { HealthExpectation } from './health-expectation.ts';
+export { nodeResolver } from './node-resolver.ts';
+export {
+  type FailedAttempt,
+  mayRetry,
+  type NoRetryReason,
+  type RetryCircumstances,
+  type RetryDecision,
+  retryDelay,
+  type RetryOptions,
+  retryOptions,
+} from './retry.ts';
+export type { Scheduler } from './scheduler.ts';
+export type { BackendStatistics, LatencyStatistics } from './statistics.ts';

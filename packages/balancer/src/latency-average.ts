@@ -1,5 +1,5 @@
 import type { Backend } from './backend.ts';
-import { type BackendTable, Cell, elapsed, moment } from './shared-state.ts';
+import { type BackendTable, Cell, elapsed, moment, read } from './shared-state.ts';
 
 /** Time in which the memory of a latency fades to 1/e, in ms. */
 const decayMs = 10_000;
@@ -22,7 +22,7 @@ export class LatencyAverage {
     const sample = failed ? Math.max(latencyMs, failureLatency) : latencyMs;
     if (!(sample >= 0)) return;
     const cells = this.#cells;
-    const before = Atomics.load(cells, backend.cell + Cell.latency);
+    const before = read(cells, backend.cell + Cell.latency);
     const micros = Math.max(1, Math.round(Math.min(sample, longest) * 1_000));
     const fade = this.#fade(backend, now);
     const after = before === 0 || micros >= before * fade ? micros : before * fade + micros * (1 - fade);
@@ -32,12 +32,12 @@ export class LatencyAverage {
 
   /** Milliseconds, faded by the time since it was last measured; 0 when it never was. */
   read(backend: Backend, now: number): number {
-    const micros = Atomics.load(this.#cells, backend.cell + Cell.latency);
+    const micros = read(this.#cells, backend.cell + Cell.latency);
     return micros === 0 ? 0 : (micros / 1_000) * this.#fade(backend, now);
   }
 
   #fade(backend: Backend, now: number): number {
-    const age = elapsed(Atomics.load(this.#cells, backend.cell + Cell.latencyAt), now);
+    const age = elapsed(read(this.#cells, backend.cell + Cell.latencyAt), now);
     return age <= 0 ? 1 : Math.exp(-age / decayMs);
   }
 }

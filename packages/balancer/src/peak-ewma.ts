@@ -1,7 +1,7 @@
 import type { Backend } from './backend.ts';
 import { ChoiceOfTwo } from './choice-of-two.ts';
 import type { LatencyAverage } from './latency-average.ts';
-import { type BackendTable, Cell } from './shared-state.ts';
+import { type BackendTable, Cell, read } from './shared-state.ts';
 
 /** What a backend is held to take that has attempts in flight but never answered one, in ms. */
 const unknownLatency = 1_000;
@@ -27,11 +27,11 @@ export class PeakEwma extends ChoiceOfTwo {
   }
 
   #cost(backend: Backend, now: number): number {
-    const active = Atomics.load(this.#cells, backend.cell + Cell.active);
+    const active = read(this.#cells, backend.cell + Cell.active);
     const latency = this.#average.read(backend, now);
     // Unmeasured and idle costs nothing, so that it is measured; unmeasured and busy is not trusted with more.
     if (latency === 0) return active * unknownLatency;
-    const weight = Atomics.load(this.#cells, backend.cell + Cell.weight) || 1;
+    const weight = read(this.#cells, backend.cell + Cell.weight) || 1;
     return latency * (1 + (16 * active) / weight);
   }
 }

@@ -1,6 +1,6 @@
 import type { Backend } from './backend.ts';
 import { ChoiceOfTwo } from './choice-of-two.ts';
-import { type BackendTable, Cell } from './shared-state.ts';
+import { type BackendTable, Cell, read } from './shared-state.ts';
 
 /** Of two random backends the one with fewer attempts in flight by weight. */
 export class RandomOfTwo extends ChoiceOfTwo {
@@ -14,10 +14,10 @@ export class RandomOfTwo extends ChoiceOfTwo {
 
   protected isBetter(a: Backend, b: Backend): boolean {
     const cells = this.#cells;
-    const activeOfA = Atomics.load(cells, a.cell + Cell.active);
-    const activeOfB = Atomics.load(cells, b.cell + Cell.active);
-    const weightOfA = Atomics.load(cells, a.cell + Cell.weight);
-    const weightOfB = Atomics.load(cells, b.cell + Cell.weight);
+    const activeOfA = read(cells, a.cell + Cell.active);
+    const activeOfB = read(cells, b.cell + Cell.active);
+    const weightOfA = read(cells, a.cell + Cell.weight);
+    const weightOfB = read(cells, b.cell + Cell.weight);
     return activeOfA * weightOfB < activeOfB * weightOfA;
   }
 }

@@ -1,6 +1,6 @@
 import type { Backend } from './backend.ts';
 import { checkedInteger, checkedNumber } from './error.ts';
-import { type BackendTable, Cell, elapsed, Header, moment } from './shared-state.ts';
+import { type BackendTable, Cell, elapsed, Header, moment, read } from './shared-state.ts';
 
 /**
  * Bounds what retries may add to the load of a group, over all threads, so that they never amplify an outage.
@@ -68,7 +68,7 @@ export class RetryBudget {
 
   /** A request came: not a retry of one. */
   requestArrived(): void {
-    if (Atomics.load(this.#cells, Header.retryTokens) < this.#full) {
+    if (read(this.#cells, Header.retryTokens) < this.#full) {
       Atomics.add(this.#cells, Header.retryTokens, this.#deposit);
     }
   }
@@ -81,7 +81,7 @@ export class RetryBudget {
   tryAcquire(backends: readonly Backend[], now: number): boolean {
     const cells = this.#cells;
     let active = 0;
-    for (const backend of backends) active += Atomics.load(cells, backend.cell + Cell.active);
+    for (const backend of backends) active += read(cells, backend.cell + Cell.active);
     const allowed = Math.max(this.#minimumPerSecond, Math.floor(active * this.#ratio));
     const retries = Atomics.add(cells, Header.activeRetries, 1);
     if (retries < allowed && this.trySpend(now)) {
@@ -103,7 +103,7 @@ export class RetryBudget {
     this.#refill(now);
     const cells = this.#cells;
     for (;;) {
-      const tokens = Atomics.load(cells, Header.retryTokens);
+      const tokens = read(cells, Header.retryTokens);
       if (tokens < token) return false;
       if (Atomics.compareExchange(cells, Header.retryTokens, tokens, tokens - token) === tokens) return true;
     }
@@ -111,18 +111,18 @@ export class RetryBudget {
 
   /** Retries in flight over all threads: for statistics. */
   get activeRetries(): number {
-    return Atomics.load(this.#table.cells, Header.activeRetries);
+    return read(this.#table.cells, Header.activeRetries);
   }
 
   #refill(now: number): void {
     const cells = this.#cells;
-    const since = Atomics.load(cells, Header.retryRefilledAt);
+    const since = read(cells, Header.retryRefilledAt);
     const passed = since === 0 ? 1_000 : Math.min(1_000, elapsed(since, now));
     const earned = Math.floor(passed * this.#minimumPerSecond);
     // Too short to earn a thousandth of a token: let it add up. A clock that came round starts afresh.
     if (passed >= 0 && earned === 0) return;
     if (Atomics.compareExchange(cells, Header.retryRefilledAt, since, moment(now)) !== since) return;
-    const room = this.#full - Atomics.load(cells, Header.retryTokens);
+    const room = this.#full - read(cells, Header.retryTokens);
     if (earned > 0 && room > 0) Atomics.add(cells, Header.retryTokens, Math.min(earned, room));
   }
 }

@@ -9,6 +9,10 @@ import { BalancerError, checkedInteger } from './error.ts';
  *           workers           workers x (workerHeaderCells + 2 x capacity): one writer each
  *   Float64 counters          workers x capacity x counterCount: one writer each, summed by readers
  *
+ * Sums are changed by `Atomics`; most reads are plain (`read`), because an atomic one is a call of 11 ns and
+ * a plain one is as fresh: a cell is coherent by itself, and code that runs from the event loop cannot keep
+ * an old value. Where the order of two cells matters, the code says so and uses `Atomics`.
+ *
  * Times are milliseconds of one clock for the whole process, cut to 32 bits: compare them only with
  * `elapsed`, which is right for distances up to 24.8 days. (Float64 would be able to tear.)
  */
@@ -25,6 +29,8 @@ export const Header = {
   position: 32,
   /** Virtual time of the tie-break of least-connections. */
   virtualTime: 48,
+  /** Never read: an atomic addition of 0 to it is a memory fence. */
+  fence: 49,
   retryTokens: 64,
   retryRefilledAt: 65,
   activeRetries: 66,
@@ -116,6 +122,11 @@ const counterCount = Counter.latencyBucket + latencyBuckets.length + 1;
 
 const workerHeaderCells = 16;
 const magic = 0x52504201;
+
+/** The present value of a cell. */
+export function read(cells: Int32Array, cell: number): number {
+  return cells[cell] ?? 0;
+}
 
 /** Milliseconds from `then` to `now` on the 32-bit clock; negative when `then` is still to come. */
 export function elapsed(then: number, now: number): number {

@@ -1,5 +1,5 @@
 import type { Backend } from './backend.ts';
-import { type BackendTable, blockingBits, Cell, Counter, Header, StateBit } from './shared-state.ts';
+import { type BackendTable, blockingBits, Cell, Counter, Header, StateBit, read } from './shared-state.ts';
 
 /**
  * What a state change can lead from and to. Four independent sides of a backend: health (active checks),
@@ -60,7 +60,7 @@ export class StateChanges {
   }
 
   bits(backend: Backend): number {
-    return Atomics.load(this.#table.cells, backend.cell + Cell.state);
+    return read(this.#table.cells, backend.cell + Cell.state);
   }
 
   /**
@@ -72,7 +72,7 @@ export class StateChanges {
     const { cells } = this.#table;
     const cell = backend.cell + Cell.state;
     for (;;) {
-      const before = Atomics.load(cells, cell);
+      const before = read(cells, cell);
       const after = (before & ~clear) | set;
       if (after === before) return -1;
       if (Atomics.compareExchange(cells, cell, before, after) !== before) continue;

@@ -9,10 +9,22 @@ import { hashAddress } from './hash.ts';
 import { LatencyRecorder } from './latency-recorder.ts';
 import { AttemptOutcome } from './outcome.ts';
 import { RetryBudget } from './retry-budget.ts';
+import { type FailedAttempt, mayRetry, type RetryDecision } from './retry.ts';
 import type { PickContext } from './selector.ts';
-import { BackendTable, blockingBits, Cell, Counter, elapsed, Header, moment, StateBit } from './shared-state.ts';
+import {
+  BackendTable,
+  blockingBits,
+  Cell,
+  Counter,
+  elapsed,
+  Header,
+  moment,
+  StateBit,
+  read,
+} from './shared-state.ts';
 import { claimSlots, leaveSlot } from './slots.ts';
-import { StateChanges } from './state-changes.ts';
+import { type BackendState, overallState, StateChanges } from './state-changes.ts';
+import { type BackendStatistics, backendStatistics } from './statistics.ts';
 import { type Administration, StateControl } from './state-control.ts';
 
 /**
@@ -76,7 +88,7 @@ export class UpstreamGroup {
    */
   pick(context: PickContext, tried: readonly Backend[] | undefined): Backend | undefined {
     const { now } = context;
-    const stale = Atomics.load(this.#cells, Header.version) !== this.#seenVersion;
+    const stale = read(this.#cells, Header.version) !== this.#seenVersion;
     if (stale || (this.#due !== 0 && elapsed(this.#due, now) >= 0)) this.#refresh(now);
     if (tried === undefined || tried.length === 0) this.retryBudget.requestArrived();
     const availability = this.#availability;
@@ -101,7 +113,7 @@ export class UpstreamGroup {
     const picked = backend.counter + Counter.picked;
     counters[picked] = (counters[picked] ?? 0) + 1;
     if (tree !== undefined) tree.turnTaken(backend.index);
-    if ((Atomics.load(cells, backend.cell + Cell.state) & StateBit.halfOpen) !== 0) {
+    if ((read(cells, backend.cell + Cell.state) & StateBit.halfOpen) !== 0) {
       policies.breaker?.trialStarted(backend);
     }
   }
@@ -124,7 +136,7 @@ export class UpstreamGroup {
     if (average !== undefined && outcome !== AttemptOutcome.cancelled) {
       average.observe(backend, latencyMs, outcome !== AttemptOutcome.success, now);
     }
-    const state = Atomics.load(cells, backend.cell + Cell.state);
+    const state = read(cells, backend.cell + Cell.state);
     if ((state & blockingBits) !== 0 && outcome === AttemptOutcome.success) this.#bestEffort.succeeded();
     policies.ended(backend, outcome, state, this.#set.backends, now);
   }
@@ -192,6 +204,41 @@ export class UpstreamGroup {
     return known === backend.token ? undefined : cookie.write(backend.token);
   }
 
+  /**
+   * May a failed request be sent to another backend? Takes a place in the retry budget when it says yes: wait
+   * `delayMs`, `pick` with what was tried, and call `retryBudget.release()` once when that attempt has ended,
+   * or was not made after all.
+   *
+   * @param tried backends that this request has been sent to
+   */
+  mayRetry(failed: FailedAttempt, tried: readonly Backend[], now: number): RetryDecision {
+    const { eligible, backends } = this.#set;
+    this.#availability.begin(now, tried);
+    const circumstances = {
+      ...failed,
+      otherBackendAvailable: eligible.some((backend) => this.#availability.mightAdmit(backend)),
+      budgetAvailable: true,
+    };
+    const decision = mayRetry(circumstances, this.#configuration.retry, this.#random());
+    if (!decision.retry || this.retryBudget.tryAcquire(backends, now)) return decision;
+    return { retry: false, why: 'budgetExhausted' };
+  }
+
+  /** The overall state of a backend. */
+  stateOf(backend: Backend): BackendState {
+    return overallState(this.#changes.bits(backend));
+  }
+
+  /** State and counters of all backends, over all threads. */
+  statistics(): readonly BackendStatistics[] {
+    return this.#set.backends.map((backend) => backendStatistics(this.table, backend));
+  }
+
+  /** Ends what time has ended. `pick` does it by itself: for a thread that watches and does not pick. */
+  refresh(now: number): void {
+    this.#refresh(now);
+  }
+
   #boundBackend(cookie: AffinityCookie, field: string, clientAddress: string): Backend | undefined {
     const value = cookie.read(field);
     const backend = value === undefined ? undefined : this.#set.membership.byToken.get(value);
@@ -254,7 +301,7 @@ export class UpstreamGroup {
     for (const backend of membership.backends) {
       if ((this.#changes.bits(backend) & blockingBits) !== 0) continue;
       eligible.push(backend);
-      weights.push(Atomics.load(this.#cells, backend.cell + Cell.weight));
+      weights.push(read(this.#cells, backend.cell + Cell.weight));
     }
     this.#set = new BackendSet(membership, eligible, weights);
   }

@@ -3,7 +3,7 @@ import type { Backend } from './backend.ts';
 import type { BackendSet } from './backend-set.ts';
 import { firstAdmitted } from './round-robin.ts';
 import type { PickContext, Selector } from './selector.ts';
-import { type BackendTable, Header } from './shared-state.ts';
+import { type BackendTable, Header, read } from './shared-state.ts';
 import { type TurnOrder, turnOrder } from './turn-order.ts';
 
 /**
@@ -35,6 +35,6 @@ export class WeightedRoundRobin implements Selector {
       const backend = eligible[this.#order.at(position)];
       if (backend !== undefined && availability.admits(backend)) return backend;
     }
-    return firstAdmitted(eligible, Atomics.load(this.#cells, Header.position) >>> 0, availability);
+    return firstAdmitted(eligible, read(this.#cells, Header.position) >>> 0, availability);
   }
 }
