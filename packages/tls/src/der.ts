@@ -7,7 +7,6 @@ export const Tag = {
   oid: 0x06,
   sequence: 0x30,
   context0: 0xa0,
-  context1: 0xa1,
   context3: 0xa3,
   dnsName: 0x82,
   ipAddress: 0x87,
@@ -16,7 +15,7 @@ export const Tag = {
 /**
  * Walks the elements of one DER level, forwards only. It is no general ASN.1 reader: `node:crypto` parses
  * (and so validates) every certificate first; this finds the few things that it does not tell — key usage
- * bits, names byte for byte, the public half of a private key without decoding it.
+ * bits, names byte for byte, the curve of a key.
  *
  * @throws RangeError on lengths that leave the buffer.
  */
@@ -90,15 +89,11 @@ export const Oid = {
   keyUsage: '551d0f',
   subjectAltName: '551d11',
   rsaEncryption: '2a864886f70d010101',
-  rsassaPss: '2a864886f70d01010a',
   ecPublicKey: '2a8648ce3d0201',
   ed25519: '2b6570',
   p256: '2a8648ce3d030107',
   p384: '2b81040022',
   p521: '2b81040023',
-  secp256k1: '2b8104000a',
-  ecdsaWithSha256: '2a8648ce3d040302',
-  commonName: '550403',
 } as const;
 
 const WEAK_SIGNATURES: ReadonlyMap<string, string> = new Map([

@@ -215,7 +215,7 @@ function checkKey(
 ): string | undefined {
   const leaf = chain[0];
   if (leaf === undefined) return undefined;
-  const opened = openKey(block, leaf.x509, leaf.facts.publicKey, passphrase);
+  const opened = openKey(block, leaf.x509, passphrase);
   if (opened.kind === 'needsPassphrase') {
     findings.add('error', 'TLS_KEY_ENCRYPTED', keyFile, 'key is encrypted and no passphrase is given');
     return undefined;
@@ -244,6 +244,6 @@ function checkKey(
 function belongsTo(keyPem: string, certificate: ParsedCertificate): boolean {
   const block = pemBlocks(keyPem)[0];
   if (block === undefined) return false;
-  const opened = openKey(block, certificate.x509, certificate.facts.publicKey, undefined);
+  const opened = openKey(block, certificate.x509, undefined);
   return opened.kind === 'ok' && opened.matches;
 }

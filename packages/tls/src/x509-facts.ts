@@ -16,14 +16,12 @@ export interface X509Facts {
   readonly publicKey: PublicKeyFacts;
 }
 
-/** The subject's public key, as far as it is needed to compare it with a private one. */
+/** The kind and size of the subject's public key. */
 export interface PublicKeyFacts {
   /** undefined: a kind of key that no server certificate should have. */
   readonly type: KeyType | undefined;
   /** Bits of the modulus, or of the curve. 0 if unknown. */
   readonly bits: number;
-  /** The modulus (RSA) or the encoded point (EC, Ed25519): what the private key must agree with. */
-  readonly comparable: Uint8Array;
 }
 
 /** Reads the facts out of a certificate's DER (RFC 5280 §4.1). */
@@ -77,30 +75,26 @@ const CURVE_BITS: ReadonlyMap<string, number> = new Map([
 ]);
 
 /** Reads a SubjectPublicKeyInfo's content (RFC 5280 §4.1.2.7). */
-export function publicKeyFacts(spki: DerReader): PublicKeyFacts {
+function publicKeyFacts(spki: DerReader): PublicKeyFacts {
   const algorithm = spki.expect(Tag.sequence).inner();
   const oid = oidHex(algorithm.expect(Tag.oid).content());
   spki.expect(Tag.bitString);
-  // The first byte of a BIT STRING counts unused bits: always 0 here.
-  const comparable = spki.content().subarray(1);
   if (oid === Oid.rsaEncryption) {
-    const modulus = unsigned(spki.inner(1).expect(Tag.sequence).inner().expect(Tag.integer).content());
-    return { type: 'rsa', bits: bitLength(modulus), comparable: modulus };
+    // The first byte of a BIT STRING counts unused bits: always 0 here.
+    const modulus = spki.inner(1).expect(Tag.sequence).inner().expect(Tag.integer).content();
+    return { type: 'rsa', bits: bitLength(modulus) };
   }
   if (oid === Oid.ecPublicKey) {
     algorithm.next();
     const bits = algorithm.tag === Tag.oid ? CURVE_BITS.get(oidHex(algorithm.content())) : undefined;
-    return { type: bits === undefined ? undefined : 'ecdsa', bits: bits ?? 0, comparable };
+    return { type: bits === undefined ? undefined : 'ecdsa', bits: bits ?? 0 };
   }
-  if (oid === Oid.ed25519) return { type: 'ed25519', bits: 256, comparable };
-  return { type: undefined, bits: 0, comparable };
+  if (oid === Oid.ed25519) return { type: 'ed25519', bits: 256 };
+  return { type: undefined, bits: 0 };
 }
 
-/** A DER INTEGER's content without the leading zero that keeps it positive. */
-export function unsigned(content: Uint8Array): Uint8Array {
-  return content[0] === 0 ? content.subarray(1) : content;
-}
-
-function bitLength(bytes: Uint8Array): number {
+/** Bits of a positive INTEGER's content, which starts with a zero byte if its highest bit is set. */
+function bitLength(content: Uint8Array): number {
+  const bytes = content[0] === 0 ? content.subarray(1) : content;
   return bytes.length === 0 ? 0 : bytes.length * 8 - (Math.clz32(bytes[0] ?? 0) - 24);
 }
