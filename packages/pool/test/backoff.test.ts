@@ -94,6 +94,24 @@ describe('back-off after connect failures', () => {
     expect(waiters.map((waiter) => waiter.connection !== undefined)).toEqual([false, true, true]);
   });
 
+  it('a success ends the delay for those who wait, at once', () => {
+    const world = new World({ maxConnections: 3 });
+    const [, second] = [world.wait(), world.wait(), world.wait(), world.wait()];
+    world.fail();
+    expect(world.attempts).toHaveLength(2);
+    expect(world.succeed()).toBe(second?.connection);
+    expect(world.attempts).toHaveLength(2);
+  });
+
+  it('nobody is sent away while a connect is under way', () => {
+    const world = new World({ maxConnections: 2 });
+    const [, second, third] = [world.wait(), world.wait(), world.wait()];
+    world.fail();
+    expect(third?.told).toBe(0);
+    expect(world.succeed()).toBe(second?.connection);
+    expect(world.succeed()).toBe(third?.connection);
+  });
+
   it('sends those who wait to another backend when nothing can come back to them', () => {
     const world = new World({ maxConnections: 1 });
     const first = world.wait();
@@ -155,6 +173,17 @@ describe('back-off after connect failures', () => {
     expect(waiter.error).toBeUndefined();
   });
 
+  it('a failed connect fails nobody while there is another for each who waits', () => {
+    const world = new World({ maxConnections: 3 });
+    const connection = world.get();
+    const [first, second] = [world.wait(), world.wait()];
+    world.pool.release(connection);
+    expect(first.connection).toBe(connection);
+    world.fail();
+    expect(second.error).toBeUndefined();
+    expect(world.succeed()).toBe(second.connection);
+  });
+
   it('can be switched off, and then still does not try for ever', () => {
     const world = new World({ backoff: { initial: 0 }, maxConnections: 1 });
     const waiters = [world.wait(), world.wait(), world.wait()];
@@ -167,10 +196,10 @@ describe('back-off after connect failures', () => {
     expect(waiters.every((waiter) => waiter.error?.code === 'POOL_CONNECT_FAILED')).toBe(true);
   });
 
-  it('survives a thousand waiters and a connector that fails at once', () => {
-    const world = new World({ backoff: { initial: 0 }, maxConnections: 1, minIdle: 4 });
+  it('survives many waiters and a connector that fails at once', () => {
+    const world = new World({ backoff: { initial: 0 }, maxConnections: 1, minIdle: 4, maxQueue: 20_000 });
     const connection = world.get();
-    const waiters = Array.from({ length: 1_000 }, () => world.wait());
+    const waiters = Array.from({ length: 20_000 }, () => world.wait());
     world.connect = (attempt) => attempt.failed(new Error('EADDRNOTAVAIL'));
     world.pool.discard(connection);
     world.settle();

@@ -152,8 +152,6 @@ describe('SharedPermits', () => {
     expect(a.tryTake()).toBe(false);
     await arrive();
     const before = ear.available;
-    expect(b.tryTake()).toBe(true);
-    b.give();
     b.stopWaiting();
     await arrive();
     expect(ear.available).toBeGreaterThan(before);
@@ -262,6 +260,29 @@ describe('pools of several threads', () => {
     expect(a.pool.stats().idle).toBe(3);
   });
 
+  it('a released connection is given up at once for a thread that waits', () => {
+    const [a, b] = worlds(2);
+    const mine = a.get();
+    b.get();
+    b.wait();
+    a.pool.release(mine);
+    expect(mine.destroyed).toBe(1);
+  });
+
+  it('a thread that only keeps idle connections is reminded by the upkeep of who waits', async () => {
+    const [a, b] = worlds(2);
+    const mine = a.get();
+    a.pool.release(mine);
+    b.get();
+    b.wait();
+    await arrive();
+    expect(mine.destroyed).toBe(0);
+    b.pass(100);
+    await arrive();
+    expect(mine.destroyed).toBe(1);
+    expect(b.attempts).toHaveLength(1);
+  });
+
   it('a busy thread gives one up at release to a thread that has none, before its own waiters', async () => {
     const [a, b] = worlds(2);
     const [used] = a.getMany(2);
@@ -291,15 +312,17 @@ describe('pools of several threads', () => {
   });
 
   it('does not keep connections ready that others wait for', () => {
-    const [a, b] = two(views(2, 2));
-    const busy = new World({ permits: a, minIdle: 2 });
-    const other = new World({ permits: b });
-    const connection = busy.get();
-    busy.getMany(1);
-    other.wait();
-    busy.pool.discard(connection);
-    busy.pass(1_000);
-    expect(busy.attempts).toHaveLength(0);
+    const [a, b] = two(views(2, 3));
+    const world = new World({ permits: a, minIdle: 2 });
+    world.get();
+    b.listen(new Ear());
+    b.tryTake();
+    b.wait();
+    world.pass(1_000);
+    expect(world.attempts).toHaveLength(0);
+    b.stopWaiting();
+    world.pass(1_000);
+    expect(world.attempts).toHaveLength(1);
   });
 
   it('a thread in back-off does not keep permits from others', () => {

@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads';
 import { SharedPermits } from '@rp/pool';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { GrabData } from './fixtures/grab.ts';
 import type { HammerData } from './fixtures/hammer.ts';
 
 interface Outcome {
@@ -10,7 +11,13 @@ interface Outcome {
   readonly left: number;
 }
 
-async function hammer(threads: number, max: number, concurrency: number, seed: number): Promise<Outcome> {
+async function hammer(
+  threads: number,
+  max: number,
+  concurrency: number,
+  seed: number,
+  upkeep: boolean,
+): Promise<Outcome> {
   const permits = new SharedArrayBuffer(SharedPermits.byteLength(threads, 64));
   const alive = new SharedArrayBuffer(8);
   const workers = Array.from({ length: threads }, (_, thread) => {
@@ -23,6 +30,7 @@ async function hammer(threads: number, max: number, concurrency: number, seed: n
       requests: 300,
       concurrency,
       seed: seed + thread,
+      upkeep,
     };
     return new Worker(new URL('./fixtures/hammer.ts', import.meta.url), { workerData });
   });
@@ -53,8 +61,9 @@ describe('SharedPermits with threads', () => {
         fc.integer({ min: 1, max: 8 }),
         fc.integer({ min: 1, max: 6 }),
         fc.nat(),
-        async (threads, max, concurrency, seed) => {
-          const outcome = await hammer(threads, max, concurrency, seed);
+        fc.boolean(),
+        async (threads, max, concurrency, seed, upkeep) => {
+          const outcome = await hammer(threads, max, concurrency, seed, upkeep);
           expect(outcome.finished).toBe(threads * 300);
           expect(outcome.most).toBeLessThanOrEqual(max);
           expect(outcome.left).toBe(0);
@@ -63,11 +72,27 @@ describe('SharedPermits with threads', () => {
       {
         numRuns: 6,
         examples: [
-          [4, 1, 3, 1],
-          [4, 3, 6, 2],
+          [4, 1, 3, 1, false],
+          [4, 3, 6, 2, false],
         ],
       },
     );
+  });
+
+  it('two threads never take the same permit', async () => {
+    const permits = new SharedArrayBuffer(SharedPermits.byteLength(2, 8));
+    const counts = new SharedArrayBuffer(12);
+    const ends = [0, 1].map((thread) => {
+      const workerData: GrabData = { permits, counts, threads: 2, thread, max: 1, rounds: 200_000 };
+      const worker = new Worker(new URL('./fixtures/grab.ts', import.meta.url), { workerData });
+      return new Promise((resolve, reject) => {
+        worker.once('exit', resolve);
+        worker.once('error', reject);
+      });
+    });
+    expect(await Promise.all(ends)).toEqual([0, 0]);
+    expect(new Int32Array(counts)[1]).toBe(1);
+    expect(new SharedPermits({ buffer: permits, threads: 2, thread: 0, capacity: 8 }).inUse).toBe(0);
   });
 
   it('the permits of a thread that was terminated come back with reclaim', async () => {
@@ -81,6 +106,7 @@ describe('SharedPermits with threads', () => {
       requests: Infinity,
       concurrency: 4,
       seed: 1,
+      upkeep: true,
     };
     const view = new SharedPermits({ buffer: permits, threads: 2, thread: 0, capacity: 64, max: 2 });
     const worker = new Worker(new URL('./fixtures/hammer.ts', import.meta.url), { workerData });

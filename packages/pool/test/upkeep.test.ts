@@ -19,6 +19,23 @@ describe('idle eviction', () => {
   });
 });
 
+describe('eviction of connections that belong together', () => {
+  it('goes on when the end of one is the end of the next', () => {
+    const world = new World({ idleTimeout: 500 });
+    const [a, b] = world.getMany(2);
+    if (a === undefined || b === undefined) throw new Error('two');
+    world.pool.release(a);
+    world.pool.release(b);
+    a.destroy = () => {
+      b.end();
+      a.end();
+    };
+    world.pass(2_000);
+    expect(world.pool.stats()).toMatchObject({ active: 0, idle: 0 });
+    expect(world.pool.size).toBe(0);
+  });
+});
+
 describe('minIdle', () => {
   it('is kept from the first use on', () => {
     const world = new World({ minIdle: 3 });
