@@ -2,7 +2,7 @@ import { type ChildProcess, type StdioOptions, execFileSync, spawn, spawnSync } 
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { availableParallelism, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { isAlive, processTree } from './proc.ts';
@@ -108,7 +108,8 @@ export class ProcessGroup {
       env: { ...process.env, ...options.env },
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     });
-    return this.#adopt(program, child);
+    // Only its last part: messages end up in results, where nobody's folders belong.
+    return this.#adopt(basename(program), child);
   }
 
   /** Starts a Node program of this package with one JSON argument. */

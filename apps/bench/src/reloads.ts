@@ -1,10 +1,9 @@
-import { createServer } from 'node:net';
-import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { RawBackend, completeRequest, startStaticBackend } from './backend.ts';
 import { Load, type LoadReport, getRequest } from './load.ts';
 import { isAlive } from './proc.ts';
 import { ProcessGroup } from './process.ts';
+import { holdSocket } from './socket-holder.ts';
 import { Subject, type SubjectKind, subjectKind } from './subject.ts';
 import { ask } from './verify.ts';
 
@@ -78,42 +77,6 @@ async function reloads(group: ProcessGroup, options: Options, ports: readonly nu
     thirdServed,
   };
   return { part: 'reloads', report, failed: report.errors + (seen === 0 ? 1 : 0), notes };
-}
-
-/**
- * A shell that holds a listening socket as descriptor 3, never accepts on it, and starts successors with it, as
- * systemd would: LISTEN_FDS=1, LISTEN_PID of the process itself.
- */
-const HOLDER = `while read -r line; do
-  sh -c 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"' sh "$@" </dev/null &
-  echo $!
-done`;
-
-interface Holder {
-  /** Starts another process with the socket; gives its id. */
-  next(): Promise<number>;
-}
-
-async function holdSocket(group: ProcessGroup, port: number, command: readonly string[]): Promise<Holder> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject).listen(port, '127.0.0.1', 4096, resolve);
-  });
-  const shell = group.start('sh', ['-c', HOLDER, 'sh', ...command], {
-    descriptors: 65_536,
-    // The server's handle becomes descriptor 3 of the child. The types know streams only.
-    stdio: ['pipe', 'pipe', 'inherit', server as never],
-  });
-  await new Promise((resolve) => server.close(resolve));
-  const { stdin, stdout } = shell.process;
-  if (!stdin || !stdout) throw new Error('the shell has no pipes');
-  const lines = createInterface({ input: stdout })[Symbol.asyncIterator]();
-  return {
-    async next() {
-      stdin.write('\n');
-      return Number((await lines.next()).value);
-    },
-  };
 }
 
 /** Processes that replace one another on the same socket: the new one first, then SIGTERM to the old one. */
