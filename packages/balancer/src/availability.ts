@@ -78,7 +78,7 @@ export class Availability {
     return this.#hasFreeTrial(backend, state) && this.#letsIn(backend, state, draw);
   }
 
-  /** As `admits`, before the draw of slow start: could the backend take an attempt at all? */
+  /** As `admits`, but without the draw of slow start: for who takes account of it in another way. */
   mightAdmit(backend: Backend): boolean {
     const state = read(this.#cells, backend.cell + Cell.state);
     return (state & blockingBits) === 0 && !this.wasTried(backend) && this.#hasFreeTrial(backend, state);

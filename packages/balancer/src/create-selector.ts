@@ -1,8 +1,8 @@
 import { BalancerError } from './error.ts';
 import { IpHash } from './ip-hash.ts';
-import { LatencyAverage } from './latency-average.ts';
+import type { LatencyAverage } from './latency-average.ts';
 import { LeastConnections } from './least-connections.ts';
-import { LoadTree } from './load-tree.ts';
+import type { LoadTree } from './load-tree.ts';
 import { PeakEwma } from './peak-ewma.ts';
 import { RandomOfTwo } from './random-of-two.ts';
 import { RoundRobin } from './round-robin.ts';
@@ -10,28 +10,24 @@ import type { Algorithm, Selector } from './selector.ts';
 import type { BackendTable } from './shared-state.ts';
 import { WeightedRoundRobin } from './weighted-round-robin.ts';
 
+/** What the algorithms work with. */
+export interface SelectorParts {
+  readonly table: BackendTable;
+  readonly random: () => number;
+  /** Needed by `least-connections`. */
+  readonly tree: LoadTree | undefined;
+  /** Needed by `peak-ewma`. */
+  readonly average: LatencyAverage | undefined;
+}
+
 /** @throws {BalancerError} `invalidOption` for an algorithm that does not exist */
-export function createSelector(
-  algorithm: Algorithm,
-  table: BackendTable,
-  random: () => number,
-  tree: LoadTree | undefined,
-  average: LatencyAverage | undefined,
-): Selector {
-  switch (algorithm) {
-    case 'round-robin':
-      return new RoundRobin(table);
-    case 'weighted-round-robin':
-      return new WeightedRoundRobin(table);
-    case 'least-connections':
-      return new LeastConnections(tree ?? new LoadTree(table));
-    case 'ip-hash':
-      return new IpHash();
-    case 'random':
-      return new RandomOfTwo(table, random);
-    case 'peak-ewma':
-      return new PeakEwma(table, random, average ?? new LatencyAverage(table));
-    default:
-      throw new BalancerError('invalidOption', `there is no algorithm ${String(algorithm)}`);
-  }
+export function createSelector(algorithm: Algorithm, parts: SelectorParts): Selector {
+  const { table, random, tree, average } = parts;
+  if (algorithm === 'round-robin') return new RoundRobin(table);
+  if (algorithm === 'weighted-round-robin') return new WeightedRoundRobin(table);
+  if (algorithm === 'least-connections' && tree !== undefined) return new LeastConnections(tree);
+  if (algorithm === 'ip-hash') return new IpHash();
+  if (algorithm === 'random') return new RandomOfTwo(table, random);
+  if (algorithm === 'peak-ewma' && average !== undefined) return new PeakEwma(table, random, average);
+  throw new BalancerError('invalidOption', `there is no algorithm ${String(algorithm)}`);
 }

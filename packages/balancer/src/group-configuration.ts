@@ -44,9 +44,9 @@ export class GroupConfiguration {
     const algorithm = effectiveAlgorithm(options);
     this.options = options;
     this.policies = new GroupPolicies(options, table, changes);
-    this.tree = algorithm === 'least-connections' ? new LoadTree(table) : undefined;
+    this.tree = algorithm === 'least-connections' ? new LoadTree(table, this.policies.slowStart) : undefined;
     this.average = algorithm === 'peak-ewma' ? new LatencyAverage(table) : undefined;
-    this.selector = createSelector(algorithm, table, random, this.tree, this.average);
+    this.selector = createSelector(algorithm, { table, random, tree: this.tree, average: this.average });
     this.cookie =
       typeof affinity === 'object' && affinity.by === 'cookie' ? new AffinityCookie(affinity) : undefined;
     this.budget = retryBudgetOptions(options.retryBudget);

@@ -40,7 +40,7 @@ export class LeastConnections implements Selector {
     if (!tree.isOpen(slot)) return -1;
     if (this.#refused[slot] !== this.#picks) {
       const backend = this.#bySlot[slot];
-      if (backend !== undefined && availability.admits(backend)) return slot;
+      if (backend !== undefined && availability.mightAdmit(backend)) return slot;
       this.#refused[slot] = this.#picks;
     }
     if (node >= tree.leaves) return -1;

@@ -1,4 +1,5 @@
-import { type BackendTable, blockingBits, Cell, Header, read } from './shared-state.ts';
+import { type BackendTable, blockingBits, Cell, Header, read, StateBit } from './shared-state.ts';
+import { type SlowStartOptions, warmShare } from './slow-start.ts';
 
 /** Key of a backend that may not be picked: behind every other. */
 const never = 0x7fffffff;
@@ -26,14 +27,19 @@ export class LoadTree {
   readonly #shared: boolean;
   readonly #slotBase: number;
   readonly #slotCells: number;
+  readonly #slowStart: SlowStartOptions;
+  /** The last moment that was heard of: near enough for what starts slowly. */
+  #now: number;
 
-  constructor(table: BackendTable) {
+  constructor(table: BackendTable, slowStart: SlowStartOptions) {
     this.#cells = table.cells;
     this.#leaves = table.capacity;
     this.#tree = table.treeCell;
     this.#shared = table.workers > 1;
     this.#slotBase = table.slotCell(0);
     this.#slotCells = table.slotCell(1) - table.slotCell(0);
+    this.#slowStart = slowStart;
+    this.#now = 0;
     this.rebuild();
   }
 
@@ -70,16 +76,17 @@ export class LoadTree {
   }
 
   /** A slot was picked: its virtual time passes, and its load has changed. */
-  turnTaken(slot: number): void {
+  turnTaken(slot: number, now: number): void {
+    this.#now = now;
     const cells = this.#cells;
     const cell = this.#cell(slot);
-    const weight = read(cells, cell + Cell.weight);
+    const weight = this.#weight(cell);
     const time = read(cells, Header.virtualTime);
     const pass = read(cells, cell + Cell.pass);
     // Whoever was busy for long starts at the present: it must not make up for the turns it missed.
     const start = ((pass - time) | 0) > 0 ? pass : time;
     cells[Header.virtualTime] = start;
-    cells[cell + Cell.pass] = (start + Math.ceil(strideUnit / (weight || 1))) | 0;
+    cells[cell + Cell.pass] = (start + Math.ceil(strideUnit / Math.max(1, weight))) | 0;
     this.changed(slot);
   }
 
@@ -133,7 +140,14 @@ export class LoadTree {
     const cell = this.#cell(slot);
     const state = read(cells, cell + Cell.state);
     const active = read(cells, cell + Cell.active);
-    cells[cell + Cell.loadKey] = loadKey(state, active, read(cells, cell + Cell.weight));
+    cells[cell + Cell.loadKey] = loadKey(state, active, this.#weight(cell));
+  }
+
+  /** What starts slowly weighs less: it is not drawn for, because an idle one would be drawn for every time. */
+  #weight(cell: number): number {
+    const weight = read(this.#cells, cell + Cell.weight);
+    if ((read(this.#cells, cell + Cell.state) & StateBit.warming) === 0) return weight;
+    return weight * warmShare(this.#slowStart, read(this.#cells, cell + Cell.warmSince), this.#now);
   }
 
   #cell(slot: number): number {

@@ -103,7 +103,7 @@ export class UpstreamGroup {
   }
 
   /** An attempt at the backend begins: right after `pick`, before a connection is asked for. */
-  started(backend: Backend, _now: number): void {
+  started(backend: Backend, now: number): void {
     const cells = this.#cells;
     const counters = this.#counters;
     const { tree, policies } = this.#configuration;
@@ -112,7 +112,7 @@ export class UpstreamGroup {
     cells[backend.workerActiveCell] = (cells[backend.workerActiveCell] ?? 0) + 1;
     const picked = backend.counter + Counter.picked;
     counters[picked] = (counters[picked] ?? 0) + 1;
-    if (tree !== undefined) tree.turnTaken(backend.index);
+    if (tree !== undefined) tree.turnTaken(backend.index, now);
     if ((read(cells, backend.cell + Cell.state) & StateBit.halfOpen) !== 0) {
       policies.breaker?.trialStarted(backend);
     }

@@ -1,0 +1,163 @@
+import { AttemptOutcome, BalancerError } from '@rp/balancer';
+import { expect, test } from 'vitest';
+import { Fleet } from './fleet.ts';
+
+const off = { circuitBreaker: false, slowStart: false } as const;
+
+test.each(['connectFailed', 'reset', 'timedOut'] as const)('three times %s in a row ejects', (outcome) => {
+  const fleet = new Fleet({ ...off });
+  fleet.attempt(fleet.backend(0), AttemptOutcome[outcome], 2);
+  expect(fleet.changes).toEqual([]);
+  fleet.attempt(fleet.backend(0), AttemptOutcome[outcome]);
+  expect(fleet.changes).toEqual(['0: inService -> ejected (consecutiveFailures)']);
+  expect(fleet.shares(10)[0]).toBe(0);
+});
+
+test('a success in between, or a client that left, is no step towards ejection', () => {
+  const fleet = new Fleet({ ...off });
+  for (let i = 0; i < 10; i++) {
+    fleet.attempt(fleet.backend(0), AttemptOutcome.reset, 2);
+    fleet.attempt(fleet.backend(0), AttemptOutcome.success, 3);
+  }
+  fleet.attempt(fleet.backend(0), AttemptOutcome.cancelled, 50);
+  expect(fleet.changes).toEqual([]);
+});
+
+test('5xx count only where that is asked for', () => {
+  const relaxed = new Fleet({ ...off });
+  relaxed.attempt(relaxed.backend(0), AttemptOutcome.status5xx, 50);
+  expect(relaxed.changes).toEqual([]);
+  const strict = new Fleet({ ...off, failures: { status5xx: true } });
+  strict.attempt(strict.backend(0), AttemptOutcome.status5xx, 3);
+  expect(strict.changes).toHaveLength(1);
+});
+
+test('half of the requests failing ejects, though never three in a row', () => {
+  const fleet = new Fleet({ ...off });
+  for (let i = 0; i < 12; i++) {
+    fleet.attempt(fleet.backend(0), AttemptOutcome.success);
+    fleet.attempt(fleet.backend(0), AttemptOutcome.reset);
+  }
+  expect(fleet.changes).toEqual(['0: inService -> ejected (errorRate)']);
+});
+
+test('failures of an earlier window are forgotten', () => {
+  const fleet = new Fleet({ ...off });
+  for (let i = 0; i < 40; i++) {
+    fleet.now += 1_000;
+    fleet.attempt(fleet.backend(0), AttemptOutcome.success);
+    fleet.attempt(fleet.backend(0), AttemptOutcome.reset, i % 4 === 0 ? 2 : 0);
+  }
+  expect(fleet.changes).toEqual([]);
+});
+
+test('a backend comes back when its time is over, without a timer', () => {
+  const fleet = new Fleet({ ...off });
+  fleet.attempt(fleet.backend(0), AttemptOutcome.reset, 3);
+  fleet.now += 9_999;
+  expect(fleet.shares(9)[0]).toBe(0);
+  fleet.now += 1;
+  expect(fleet.shares(9)).toEqual([3, 3, 3]);
+  expect(fleet.changes.at(-1)).toBe('0: ejected -> inService (ejectionTimeOver)');
+});
+
+test('flapping backends do not flap: each ejection is twice as long as the one before', () => {
+  const fleet = new Fleet({ ...off });
+  const times: number[] = [];
+  fleet.attempt(fleet.backend(0), AttemptOutcome.reset, 3);
+  for (let i = 0; i < 7; i++) {
+    const since = fleet.now;
+    while (fleet.shares(3)[0] === 0) fleet.now += 500;
+    times.push(fleet.now - since);
+    fleet.attempt(fleet.backend(0), AttemptOutcome.reset, 3);
+  }
+  expect(times).toEqual([10_000, 20_000, 40_000, 80_000, 160_000, 300_000, 300_000]);
+});
+
+test('a backend that comes back is on probation: its first failure ejects it again', () => {
+  const fleet = new Fleet({ ...off });
+  fleet.attempt(fleet.backend(0), AttemptOutcome.reset, 3);
+  fleet.now += 10_000;
+  fleet.pick();
+  fleet.attempt(fleet.backend(0), AttemptOutcome.reset);
+  expect(fleet.group.statistics()[0]).toMatchObject({ ejected: true, ejections: 2 });
+});
+
+test('linear growth adds the base time', () => {
+  const fleet = new Fleet({ ...off, ejection: { growth: 'linear', baseMs: 1_000 } });
+  fleet.attempt(fleet.backend(0), AttemptOutcome.reset, 3);
+  fleet.now += 1_000;
+  fleet.pick();
+  fleet.attempt(fleet.backend(0), AttemptOutcome.reset);
+  fleet.now += 1_999;
+  expect(fleet.shares(9)[0]).toBe(0);
+  fleet.now += 1;
+  expect(fleet.shares(9)[0]).toBe(3);
+});
+
+test('time in service makes earlier ejections forgotten', () => {
+  const fleet = new Fleet({ ...off });
+  fleet.attempt(fleet.backend(0), AttemptOutcome.reset, 3);
+  fleet.now += 10_000;
+  expect(fleet.shares(9)[0]).toBe(3);
+  fleet.now += 60_000;
+  fleet.attempt(fleet.backend(0), AttemptOutcome.reset, 3);
+  fleet.now += 10_000;
+  expect(fleet.shares(9)[0]).toBe(3);
+});
+
+test.each([
+  { size: 10, percent: 50, most: 5 },
+  { size: 10, percent: 20, most: 2 },
+  { size: 3, percent: 10, most: 1 },
+  { size: 2, percent: 50, most: 1 },
+  { size: 4, percent: 100, most: 3 },
+  { size: 4, percent: 0, most: 0 },
+  { size: 1, percent: 100, most: 0 },
+])(
+  'of $size backends at most $most are ejected with maxEjectionPercent $percent',
+  ({ size, percent, most }) => {
+    const fleet = new Fleet({ ...off, size, ejection: { maxEjectionPercent: percent } });
+    for (const backend of fleet.group.set.backends) fleet.attempt(backend, AttemptOutcome.reset, 10);
+    expect(fleet.group.statistics().filter(({ ejected }) => ejected)).toHaveLength(most);
+  },
+);
+
+test('the last one that can be picked is never ejected', () => {
+  const fleet = new Fleet({ ...off });
+  fleet.group.setHealth(fleet.backend(0), false, 'test', fleet.now);
+  fleet.group.setAdministration(fleet.backend(1), 'draining', 'test', fleet.now);
+  fleet.attempt(fleet.backend(2), AttemptOutcome.reset, 20);
+  expect(fleet.pick()).toBe(fleet.backend(2));
+});
+
+test('requests in flight at an ejected backend finish and are counted', () => {
+  const fleet = new Fleet({ ...off });
+  const backend = fleet.backend(0);
+  fleet.start(backend);
+  fleet.attempt(backend, AttemptOutcome.reset, 3);
+  expect(fleet.group.statistics()[0]).toMatchObject({ ejected: true, active: 1, state: 'unhealthy' });
+  fleet.finish(backend, AttemptOutcome.success);
+  expect(fleet.group.statistics()[0]).toMatchObject({ ejected: true, active: 0, succeeded: 1 });
+});
+
+test('after weeks without a request nobody is ejected by a clock that came round', () => {
+  const fleet = new Fleet({ ...off });
+  fleet.attempt(fleet.backend(0), AttemptOutcome.reset, 3);
+  fleet.pick();
+  fleet.now += 2 ** 31 + 60_000;
+  fleet.group.refresh(fleet.now);
+  expect(fleet.shares(9)[0]).toBe(3);
+});
+
+test('switching ejection off releases everybody', () => {
+  const fleet = new Fleet({ ...off });
+  fleet.attempt(fleet.backend(0), AttemptOutcome.reset, 3);
+  fleet.group.update({ ejection: false });
+  expect(fleet.shares(9)).toEqual([3, 3, 3]);
+});
+
+test('options out of range are refused with their name', () => {
+  expect(() => new Fleet({ ejection: { maxEjectionPercent: 101 } })).toThrow(/maxEjectionPercent/);
+  expect(() => new Fleet({ ejection: { baseMs: 1_000, maxMs: 10 } })).toThrow(BalancerError);
+});
