@@ -8,11 +8,11 @@ const schema = new URL('../proxy.schema.json', import.meta.url);
 writeFileSync(schema, `${JSON.stringify(toJsonSchema(rootOption, true), null, 2)}\n`);
 
 const readme = new URL('../README.md', import.meta.url);
-const marked = /(<!-- options -->\n)[\s\S]*?(\n<!-- \/options -->)/u;
+const marked = /(<!-- options -->\n)[\s\S]*?(<!-- \/options -->)/u;
 writeFileSync(
   readme,
   readFileSync(readme, 'utf8').replace(
     marked,
-    (_, start: string, end: string) => start + referenceTable() + end,
+    (_, start: string, end: string) => `${start}${referenceTable()}\n${end}`,
   ),
 );

@@ -40,7 +40,7 @@ const identity = (item: Mapping, index: number): string => {
 
 const keyed = (value: unknown): Mapping | null => {
   if (isMapping(value)) return value;
-  if (!Array.isArray(value) || value.length === 0 || !value.every(isMapping)) return null;
+  if (!Array.isArray(value) || !value.every(isMapping)) return null;
   return Object.fromEntries(value.map((item, index) => [identity(item, index), item]));
 };
 

@@ -72,10 +72,11 @@ export class Source {
 
   #values(env: Env): unknown {
     this.#checkNodes(env);
+    if (this.mistakes.some(({ code }) => code === 'CONFIG_SYNTAX')) return undefined;
     try {
       return this.#document.toJS({ maxAliasCount: MAX_ALIASES });
     } catch (error) {
-      // The library's only way to say that an alias is unresolved or that there are too many.
+      // The library's only way to say that aliases multiply beyond the limit.
       this.#syntax(error instanceof Error ? error.message : String(error), 0, 1);
       return undefined;
     }
@@ -84,6 +85,12 @@ export class Source {
   #checkNodes(env: Env): void {
     visit(this.#document, {
       Map: (_key, map, parents) => this.#checkKeys(map.items as Pair[], pathOf(parents)),
+      Alias: (_key, alias) => {
+        const [start = 0, end = 0] = alias.range ?? [];
+        if (alias.resolve(this.#document) === undefined) {
+          this.#syntax(`there is no anchor "&${alias.source}" before this alias`, start, end);
+        }
+      },
       Scalar: (key, scalar, parents) => {
         if (key === 'key' || typeof scalar.value !== 'string') return;
         const filled = fillIn(scalar.value, env);
@@ -131,6 +138,9 @@ export class Source {
 
   #syntax(message: string, start: number, end: number): void {
     const span = this.#span(start, end);
+    // What follows on the same line is nearly always a consequence of the first mistake.
+    if (this.mistakes.some(({ code, span: { line } }) => code === 'CONFIG_SYNTAX' && line === span.line))
+      return;
     const hint = /(?<=[{[,].*): *\$\{|[[,] *\$\{/u.test(span.sourceLine)
       ? '; inside { } and [ ], write "${NAME}" in quotes'
       : '';

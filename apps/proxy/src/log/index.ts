@@ -5,4 +5,5 @@ export { AccessRecord } from './accessRecord.ts';
 export { createLogger, isLogLevel, LOG_LEVELS, setLevel } from './logger.ts';
 export type { Logger, LoggerOptions, LogLevel } from './logger.ts';
 export { maskTarget } from './mask.ts';
-export { LogFileError, logFileMistake, LogSink, type LogSinkOptions } from './sink.ts';
+export { LogFileError, logFileMistake } from './logFile.ts';
+export { LogSink, type LogSinkOptions } from './sink.ts';

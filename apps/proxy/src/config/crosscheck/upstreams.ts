@@ -27,19 +27,23 @@ const checkTls = (context: CheckContext, tls: BackendTls, path: Path): void => {
   if (tls.key !== null && tls.cert === null) conflict(context, [...path, 'key'], 'a key needs its "cert"');
 };
 
+/** Spelled-out defaults are no mistake: the printed configuration has them everywhere. */
+const isDefault = ({ verify, ca, serverName, cert, key }: BackendTls): boolean =>
+  verify && ca === null && serverName === null && cert === null && key === null;
+
 const overTls = ({ url }: Backend): boolean => url.protocol === 'https' || url.protocol === 'h2';
 
 const checkBackendTls = (context: CheckContext, upstream: Upstream, path: Path): void => {
   const unused = 'TLS is not used: the URL scheme is neither https nor h2';
   checkTls(context, upstream.tls, [...path, 'tls']);
-  if (context.given([...path, 'tls']) && !upstream.backends.some(overTls)) {
+  if (!isDefault(upstream.tls) && !upstream.backends.some(overTls)) {
     if (!context.report.isBroken([...path, 'backends'])) conflict(context, [...path, 'tls'], unused);
   }
   for (const [index, backend] of upstream.backends.entries()) {
     if (backend.tls === null) continue;
     const inBackend = [...path, 'backends', index];
     checkTls(context, backend.tls, [...inBackend, 'tls']);
-    if (!overTls(backend) && !context.report.isBroken([...inBackend, 'url'])) {
+    if (!isDefault(backend.tls) && !overTls(backend) && !context.report.isBroken([...inBackend, 'url'])) {
       conflict(context, [...inBackend, 'tls'], unused);
     }
   }

@@ -1,0 +1,58 @@
+import type { BackendOptions, UpstreamGroupChange } from '@rp/balancer';
+import type { Affinity, Backend, CircuitBreaker, PassiveHealth, Upstream } from '../config/index.ts';
+
+/** The configuration of an upstream in the words of `@rp/balancer`. */
+export function groupOptions(
+  upstream: Upstream,
+): UpstreamGroupChange & { backends: readonly BackendOptions[] } {
+  const { algorithm, affinity, passiveHealth, circuitBreaker, slowStart, retry, allDown } = upstream;
+  return {
+    backends: upstream.backends.filter((backend) => backend.weight > 0).map(backendOptions),
+    algorithm,
+    affinity: affinity === null ? 'none' : affinityOptions(affinity),
+    failures: {
+      status5xx: passiveHealth.count5xx,
+      ...(circuitBreaker === null ? {} : { windowMs: circuitBreaker.window }),
+    },
+    ejection: ejectionOptions(passiveHealth),
+    circuitBreaker: circuitBreaker === null ? false : breakerOptions(circuitBreaker),
+    slowStart: slowStart === 0 ? false : { windowMs: slowStart },
+    retry: {
+      attempts: retry.attempts,
+      baseDelayMs: retry.backoff,
+      maxDelayMs: Math.max(1_000, retry.backoff),
+    },
+    retryBudget: { ratio: retry.budget },
+    allDown,
+  };
+}
+
+function backendOptions(backend: Backend): BackendOptions {
+  const { url, weight } = backend;
+  const host = url.host.includes(':') ? `[${url.host}]` : url.host;
+  return { url: `${url.protocol}://${host}:${url.port}`, weight };
+}
+
+function affinityOptions(affinity: Affinity): NonNullable<UpstreamGroupChange['affinity']> {
+  if (affinity.by === 'ip') return { by: 'address' };
+  return { by: 'cookie', name: affinity.cookie, maxAge: Math.round(affinity.ttl / 1000) };
+}
+
+function ejectionOptions(passive: PassiveHealth): NonNullable<UpstreamGroupChange['ejection']> {
+  if (!passive.enabled) return false;
+  return {
+    consecutiveFailures: passive.failureThreshold,
+    baseMs: passive.ejectionTime,
+    maxMs: passive.maxEjectionTime,
+    maxEjectionPercent: Math.round(passive.maxEjectionPercent * 100),
+  };
+}
+
+function breakerOptions(breaker: CircuitBreaker): NonNullable<UpstreamGroupChange['circuitBreaker']> {
+  return {
+    errorRate: breaker.failureRate,
+    minimumRequests: breaker.minimumRequests,
+    openMs: breaker.openTime,
+    halfOpenTrials: breaker.halfOpenTrials,
+  };
+}

@@ -1,0 +1,87 @@
+import { BackendTable } from '@rp/balancer';
+import { countersByteLength } from '@rp/core';
+import { SharedPermits } from '@rp/pool';
+import type { ProxyConfig, Upstream } from '../config/index.ts';
+
+/*
+ * What the threads of the process share, and who writes it.
+ *
+ *   per worker     counters   Float64   written by that worker, added up by the supervisor (@rp/core, counters.ts)
+ *                  pulse      Int32     written by that worker ten times a second, watched by the supervisor
+ *   per upstream   table      @rp/balancer, shared-state.ts: states, active requests, positions, counters
+ *                  permits    @rp/pool, shared-permits-layout.ts: one block per slot of the table
+ *
+ * The supervisor has the last thread number in tables and permits: it runs the health checks.
+ */
+
+/** Memory of one worker. */
+export interface WorkerMemory {
+  readonly counters: SharedArrayBuffer;
+  readonly pulse: SharedArrayBuffer;
+}
+
+/** Memory of one upstream group. */
+export interface SharedUpstream {
+  readonly name: string;
+  readonly table: SharedArrayBuffer;
+  readonly permits: SharedArrayBuffer;
+  /** Highest `pool.maxConnections` that fits. */
+  readonly permitCapacity: number;
+  /** Threads that have a number in it: the workers and the supervisor. */
+  readonly threads: number;
+}
+
+export function createWorkerMemory(): WorkerMemory {
+  return { counters: new SharedArrayBuffer(countersByteLength), pulse: new SharedArrayBuffer(4) };
+}
+
+const MIN_SLOTS = 64;
+const MIN_PERMITS = 256;
+
+/** Room for twice what is configured, so that reloads find room without losing counts. */
+export function createSharedUpstream(upstream: Upstream, workers: number): SharedUpstream {
+  const threads = workers + 1;
+  const capacity = Math.max(MIN_SLOTS, 2 * upstream.backends.length);
+  const table = BackendTable.create({ capacity, workers: threads });
+  const permitCapacity = Math.max(MIN_PERMITS, 2 * upstream.pool.maxConnections);
+  const block = SharedPermits.byteLength(threads, permitCapacity);
+  const permits = new SharedArrayBuffer(block * table.capacity);
+  return { name: upstream.name, table: table.buffer, permits, permitCapacity, threads };
+}
+
+/** Whether an upstream still fits where it is after a reload. */
+export function fits(shared: SharedUpstream, upstream: Upstream): boolean {
+  const { capacity } = BackendTable.attach(shared.table, 0);
+  return upstream.backends.length <= capacity / 2 && upstream.pool.maxConnections <= shared.permitCapacity;
+}
+
+/** The memory for a configuration; what still fits is kept, with everything that is counted in it. */
+export function shareUpstreams(
+  config: ProxyConfig,
+  workers: number,
+  before: readonly SharedUpstream[],
+): readonly SharedUpstream[] {
+  return config.upstreams.map((upstream) => {
+    const kept = before.find((shared) => shared.name === upstream.name);
+    return kept !== undefined && fits(kept, upstream) ? kept : createSharedUpstream(upstream, workers);
+  });
+}
+
+/** The permits of the backend in slot `index`, as thread `thread` sees them. */
+export function permitsOf(
+  shared: SharedUpstream,
+  index: number,
+  thread: number,
+  max?: number,
+): SharedPermits {
+  const { permits, permitCapacity, threads } = shared;
+  const words = SharedPermits.byteLength(threads, permitCapacity) / 4;
+  return new SharedPermits({
+    buffer: permits,
+    index: index * words,
+    threads,
+    thread,
+    capacity: permitCapacity,
+    ...(max === undefined ? {} : { max }),
+  });
+}

@@ -1,0 +1,139 @@
+import { Counters, Engine, type SettingsInput, type Upstream } from '@rp/core';
+import { performance } from 'node:perf_hooks';
+import type { ListeningAddress } from '../cli/io.ts';
+import type { ProxyConfig } from '../config/index.ts';
+import { AccessLog, LogSink, createLogger, setLevel, type LogLevel, type Logger } from '../log/index.ts';
+import { ExchangeLog } from './access-adapter.ts';
+import { eventLog } from './event-log.ts';
+import type { Snapshot, WorkerBirth } from './messages.ts';
+import { UpstreamRuntime } from './upstream-runtime.ts';
+
+/** Milliseconds between two flushes of the access log. */
+const FLUSH = 250;
+
+/**
+ * A clock that all threads of the process agree on, since they share the times of ejections and breakers:
+ * `performance.now` begins when its thread does.
+ */
+export function processClock(): () => number {
+  const offset = Number(process.hrtime.bigint() / 1000n) / 1000 - performance.now();
+  return () => performance.now() + offset;
+}
+
+/** Everything that one worker thread runs: an engine, its upstreams, its logs. */
+export class WorkerEngine {
+  readonly engine: Engine;
+  readonly #birth: WorkerBirth;
+  readonly #logger: Logger;
+  readonly #logSink: LogSink;
+  readonly #accessSink: LogSink;
+  readonly #access: AccessLog;
+  #upstreams: Map<string, UpstreamRuntime> = new Map();
+
+  constructor(birth: WorkerBirth) {
+    this.#birth = birth;
+    const { config } = birth.snapshot;
+    const { log } = config;
+    this.#logSink = new LogSink(log.file);
+    this.#logger = createLogger({ level: log.level, sink: this.#logSink, base: { worker: birth.index } });
+    this.#accessSink = log.access.file === log.file ? this.#logSink : new LogSink(log.access.file);
+    this.#access = new AccessLog(this.#accessSink, log.access.format);
+    this.#access.flushEvery(FLUSH);
+    const clock = processClock();
+    this.engine = new Engine({
+      settings: { routes: [] },
+      clock,
+      log: eventLog(this.#logger),
+      counters: new Counters(birth.memory.counters),
+      ...(log.access.enabled ? { accessLog: new ExchangeLog(this.#access, clock) } : {}),
+    });
+    this.apply(birth.snapshot);
+  }
+
+  /** Takes a snapshot over, whole or not at all. */
+  apply(snapshot: Snapshot): void {
+    const { config } = snapshot;
+    const upstreams = new Map<string, UpstreamRuntime>();
+    for (const shared of snapshot.upstreams) {
+      const upstream = config.upstreams.find(({ name }) => name === shared.name)!;
+      const running = this.#upstreams.get(shared.name);
+      if (running?.shared.table === shared.table) {
+        running.update(upstream);
+        upstreams.set(shared.name, running);
+      } else {
+        upstreams.set(shared.name, new UpstreamRuntime(upstream, shared, this.#thread()));
+      }
+    }
+    this.engine.apply(settingsOf(config, this.#birth.workers, (name) => upstreams.get(name)!.upstream));
+    for (const [name, running] of this.#upstreams) if (upstreams.get(name) !== running) running.close();
+    this.#upstreams = upstreams;
+  }
+
+  async listen(): Promise<readonly ListeningAddress[]> {
+    const { listeners } = this.#birth.snapshot.config;
+    const listening: ListeningAddress[] = [];
+    for (const { address, port, tls } of listeners) {
+      const bound = await this.engine.listen({ address, port, reusePort: this.#birth.workers > 1 });
+      listening.push({ address: bound.address, port: bound.port, tls: tls !== null });
+    }
+    return listening;
+  }
+
+  logLevel(level: LogLevel): void {
+    setLevel(this.#logger, level);
+  }
+
+  reopenLogs(): void {
+    this.#access.flush();
+    this.#logSink.reopen();
+    if (this.#accessSink !== this.#logSink) this.#accessSink.reopen();
+  }
+
+  /** Resolves with the number of connections that had to be cut, when all logs are written. */
+  async drain(limit: number): Promise<number> {
+    const cut = await this.engine.drain(limit);
+    this.#access.close();
+    this.#logSink.close();
+    if (this.#accessSink !== this.#logSink) this.#accessSink.close();
+    return cut;
+  }
+
+  #thread(): ConstructorParameters<typeof UpstreamRuntime>[2] {
+    const log = this.#logger;
+    return {
+      engine: this.engine,
+      thread: this.#birth.index,
+      onStateChange: (backend, from, to, reason) =>
+        log.warn({ backend: backend.url, from, to, reason }, 'a backend changed its state'),
+    };
+  }
+}
+
+/** The configuration in the words of the engine. Limits of the process are shared out among the workers. */
+export function settingsOf(
+  config: ProxyConfig,
+  workers: number,
+  upstream: (name: string) => Upstream,
+): SettingsInput {
+  const { limits, timeouts, forwarding } = config;
+  const routes = config.routes.map((route) => ({
+    ...(route.host === null ? {} : { host: route.host }),
+    path: route.path,
+    upstream: upstream(route.upstream),
+  }));
+  if (config.defaultUpstream !== null) routes.push({ path: '/', upstream: upstream(config.defaultUpstream) });
+  return {
+    routes,
+    timeouts,
+    limits: {
+      maxConnections: Math.max(1, Math.ceil(limits.maxConnections / workers)),
+      perAddress: limits.perAddress === 0 ? Infinity : limits.perAddress,
+      requestLine: limits.requestLine,
+      headers: limits.headers,
+      headerCount: limits.headerCount,
+      body: limits.body,
+    },
+    forwarding: { via: forwarding.via, forwarded: forwarding.forwarded },
+    trustedProxies: config.trustedProxies,
+  };
+}
