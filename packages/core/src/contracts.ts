@@ -35,34 +35,38 @@ export const AttemptOutcome = {
 } as const;
 export type AttemptOutcome = (typeof AttemptOutcome)[keyof typeof AttemptOutcome];
 
-/** What a decision to try again depends on. */
-export interface RetryQuestion {
+/** What is known of a failed attempt, for the decision to try again elsewhere. */
+export interface FailedAttempt {
   /** What the failure itself allows. */
   readonly retryable: 'yes' | 'no' | 'reusedOnly';
-  /** Whether any byte of the request was handed to a backend. */
+  readonly connectionReused: boolean;
+  /** Any byte of the request may have reached the backend. */
   readonly requestSent: boolean;
   /** Whether the method may be repeated (RFC 9110 §9.2.2). */
   readonly idempotent: boolean;
-  /** Whether any byte of a response came. */
+  /** Any byte of a response came. */
   readonly responseStarted: boolean;
-  /** Whether all of the request body that was read is still there. */
+  /** There is no body, or all of it that was read is still there. */
   readonly bodyReplayable: boolean;
   /** Attempts so far, at least 1. */
   readonly attempts: number;
 }
 
-/** Picks backends and hears how they did. One per upstream group. */
+export type RetryDecision = { readonly retry: true; readonly delayMs: number } | { readonly retry: false };
+
+/** Picks backends and hears how they did. One per upstream group; `UpstreamGroup` of `@rp/balancer` is one. */
 export interface Balancer<B extends BackendTarget = BackendTarget> {
   /** A backend that is not in `tried`; undefined if there is none. */
-  pick(context: PickContext, tried: readonly B[]): B | undefined;
+  pick(context: PickContext, tried: readonly B[] | undefined): B | undefined;
   started(backend: B, now: number): void;
   finished(backend: B, outcome: AttemptOutcome, now: number, latencyMs: number): void;
-  /** Milliseconds to wait before the next attempt on another backend; -1: do not try again. */
-  retryDelay(question: RetryQuestion, now: number): number;
+  /** A yes takes a place in the retry budget until `retryBudget.release`. */
+  mayRetry(failed: FailedAttempt, tried: readonly B[], now: number): RetryDecision;
+  readonly retryBudget: { release(): void };
   /** A value for `Retry-After` when nothing can be picked, in seconds. */
   retryAfterSeconds(now: number): number;
   /** A `Set-Cookie` value that binds the client to `backend`, or undefined where it is bound already. */
-  affinityCookie?(context: PickContext, backend: B): string | undefined;
+  affinityCookie(backend: B, cookieField: string | undefined): string | undefined;
 }
 
 /** The bookkeeping that a pool keeps on a connection. */

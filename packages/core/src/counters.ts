@@ -137,6 +137,11 @@ export class Counters {
     this.cells[firstState + to]!++;
   }
 
+  /** Back to 0 with what is counted up and down: its event loop has ended, and what it had is gone. */
+  clearGauges(): void {
+    for (const [index, name] of counterNames.entries()) if (name.endsWith('Now')) this.cells[index] = 0;
+  }
+
   /** All of them by name. */
   snapshot(): Record<string, number> {
     return Object.fromEntries(counterNames.map((name, index) => [name, this.cells[index]!]));

@@ -46,6 +46,8 @@ export class SingleRange implements BodyView {
 export interface Downstream {
   readonly address: string;
   readonly secure: boolean;
+  /** `HTTP/1.1` and so on, for logs. */
+  readonly version: string;
   /** The peer is one of `trustedProxies`. */
   readonly trusted: boolean;
 

@@ -9,7 +9,7 @@ import { ClientConnections, Listener, type ListenOptions } from './listener.ts';
 import { requestIds } from './request-id.ts';
 import { Runtime, type AccessLog } from './runtime.ts';
 import { Settings, type SettingsInput } from './settings.ts';
-import { Timer, TimerWheel, type Ticker } from './timer-wheel.ts';
+import { Timer, TimerWheel, intervalTicker, type Ticker } from './timer-wheel.ts';
 
 /** Milliseconds between two rounds of upkeep of the pools. */
 const UPKEEP = 100;
@@ -64,10 +64,13 @@ export class Engine {
       this.counters.add(Counter.hookFailures, 1);
       log.error({ hook: failure.hook, handler: failure.handler, error: failure.error.message }, 'a hook failed');
     });
+    // Timers read the clock as every other event does.
+    const touch = (): number => this.runtime?.touch() ?? clock();
+    const { ticker = intervalTicker } = options;
     this.runtime = new Runtime({
       clock,
       wallClock: options.wallClock ?? Date.now,
-      wheel: new TimerWheel(options.ticker === undefined ? { clock } : { clock, ticker: options.ticker }),
+      wheel: new TimerWheel({ clock: touch, ticker }),
       counters: this.counters,
       hooks: this.hooks,
       log,

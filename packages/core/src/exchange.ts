@@ -24,8 +24,6 @@ export type ExchangeOutcome = 'done' | 'answered' | 'cut' | 'clientGone' | 'tunn
 /** Bytes of a request body that are kept so that the request can be repeated. */
 const MAX_KEPT_BODY = 65_536;
 
-const none: readonly BackendTarget[] = [];
-
 class RetryTimer extends Timer {
   readonly #exchange: Exchange;
 
@@ -80,6 +78,7 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
   #attemptOpen = false;
   #attemptStart = 0;
   #tried: BackendTarget[] | undefined = undefined;
+  #retryHeld = false;
   #responseStarted = false;
   #paused = false;
   #held: HeldBody | undefined = undefined;
@@ -173,7 +172,7 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
     this.#waiting = false;
     this.#connection = connection;
     this.#reused = reused;
-    this.connectedAt = this.#runtime.clock();
+    this.connectedAt = this.#runtime.now;
     const held = this.#held;
     const complete = this.requestComplete || this.request.framing === BodyFraming.none;
     connection.begin(this, this.request, this.downstream.forwardRules(this.requestId));
@@ -265,8 +264,8 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
   /** Picks a backend and asks its pool for a connection. */
   attempt(): void {
     const upstream = this.upstream!;
-    const now = (this.#attemptStart = this.#runtime.clock());
-    const entry = upstream.pick(this, this.#tried ?? none);
+    const now = (this.#attemptStart = this.#runtime.now);
+    const entry = upstream.pick(this, this.#tried);
     if (entry === undefined) {
       return this.fail(this.failure ?? new ProxyFailure('NO_BACKEND', `upstream ${upstream.name}`));
     }
@@ -319,6 +318,7 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
 
   /** After a hook, which may have taken its time: the exchange may be over by then. */
   #goOn(request: RequestHead, verdict: LocalAnswer | undefined, next: () => void): void {
+    this.#runtime.touch();
     if (!this.active || this.request !== request) return;
     if (verdict === undefined) next();
     else this.#answer(verdict, !this.requestComplete && request.framing !== BodyFraming.none);
@@ -339,7 +339,7 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
       this.downstream.cut(failure);
       return this.#finish('cut');
     }
-    const retryAfter = failure.status === 503 ? this.upstream?.balancer.retryAfterSeconds(this.#runtime.clock()) : 1;
+    const retryAfter = failure.status === 503 ? this.upstream?.balancer.retryAfterSeconds(this.#runtime.now) : 1;
     const accept = fieldValue(this.request, FieldId.accept);
     this.#answer(answerFor(failure, this.requestId, accept, retryAfter), failure.closes);
   }
@@ -354,7 +354,7 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
 
   #attemptFailed(failure: ProxyFailure): void {
     const entry = this.backend!;
-    const now = this.#runtime.clock();
+    const now = this.#runtime.now;
     const sent = this.connectedAt !== 0;
     this.failure = failure;
     this.#logFailure(entry, failure);
@@ -374,27 +374,36 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
       return this.#connect(entry, now, true);
     }
     this.#endAttempt(outcomeOf(failure));
-    const question = {
+    (this.#tried ??= []).push(entry.target);
+    const failed = {
       retryable: failure.retryable,
+      connectionReused: this.#reused,
       requestSent: sent,
       idempotent,
       responseStarted: false,
       bodyReplayable,
       attempts: this.#attempts,
     };
-    const delay = this.upstream!.balancer.retryDelay(question, now);
-    if (delay < 0) return this.fail(failure);
-    this.#retry(entry, delay, now);
+    const decision = this.upstream!.balancer.mayRetry(failed, this.#tried, now);
+    if (decision.retry) this.#retry(decision.delayMs, now);
+    else this.fail(failure);
   }
 
-  #retry(failed: BackendEntry, delay: number, now: number): void {
+  #retry(delay: number, now: number): void {
     this.retries++;
+    this.#retryHeld = true;
     this.#runtime.counters.cells[Counter.retries]!++;
-    (this.#tried ??= []).push(failed.target);
     this.connectedAt = 0;
     if (delay === 0) return this.attempt();
     this.#retryTimer ??= new RetryTimer(this);
     this.#runtime.wheel.arm(this.#retryTimer, delay, now);
+  }
+
+  /** The place in the retry budget is free again. */
+  #releaseRetry(): void {
+    if (!this.#retryHeld) return;
+    this.#retryHeld = false;
+    this.upstream!.balancer.retryBudget.release();
   }
 
   #logFailure(entry: BackendEntry, failure: ProxyFailure): void {
@@ -429,9 +438,10 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
   }
 
   #endAttempt(outcome: AttemptOutcome): void {
+    this.#releaseRetry();
     if (!this.#attemptOpen) return;
     this.#attemptOpen = false;
-    const now = this.#runtime.clock();
+    const now = this.#runtime.now;
     this.upstream!.balancer.finished(this.backend!.target, outcome, now, now - this.#attemptStart);
   }
 
@@ -443,7 +453,7 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
     counters.cells[Counter.requestsNow]!--;
     counters.cells[Counter.bytesFromClients]! += this.bytesIn;
     counters.cells[Counter.bytesToClients]! += this.bytesOut;
-    if (this.status !== 0) counters.response(this.status, this.#runtime.clock() - this.startedAt);
+    if (this.status !== 0) counters.response(this.status, this.#runtime.now - this.startedAt);
     if (accessLog !== undefined) accessLog.log(this);
     if (hooks.responseSent.active && outcome !== 'clientGone') {
       hooks.responseSent.run({ exchange: this, status: this.status, bytesSent: this.bytesOut }, () => {});

@@ -12,9 +12,10 @@ export {
   type ConnectionSource,
   type ConnectionWaiter,
   type EventLog,
+  type FailedAttempt,
   type PickContext,
   type PoolFailure,
-  type RetryQuestion,
+  type RetryDecision,
 } from './contracts.ts';
 export { Counters, counterNames, countersByteLength, latencyBounds } from './counters.ts';
 export { Engine, type EngineOptions } from './engine.ts';

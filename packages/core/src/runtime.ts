@@ -23,6 +23,8 @@ export class Runtime {
   readonly newRequestId: () => string;
   readonly #date: DateField = new DateField();
   settings: Settings;
+  /** Monotonic milliseconds when the current event began: the clock is read once per event, not per question. */
+  now: number;
   /** Shutting down: no connection outlives its current exchange. */
   draining = false;
   /** Near a limit of the process: new requests get 503. */
@@ -48,6 +50,12 @@ export class Runtime {
     this.accessLog = parts.accessLog;
     this.newRequestId = parts.newRequestId;
     this.settings = parts.settings;
+    this.now = parts.clock();
+  }
+
+  /** An event begins: called by everything that the event loop calls. */
+  touch(): number {
+    return (this.now = this.clock());
   }
 
   /** The `Date` field of now. */

@@ -92,7 +92,7 @@ export class Tunnel extends Timer {
   }
 
   #progress(): void {
-    this.#runtime.wheel.arm(this, this.#runtime.settings.timeouts.tunnel, this.#runtime.clock());
+    this.#runtime.wheel.arm(this, this.#runtime.settings.timeouts.tunnel, this.#runtime.now);
   }
 
   #close(): void {

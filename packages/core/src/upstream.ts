@@ -10,6 +10,8 @@ export interface BackendEntry {
 export interface UpstreamOptions {
   readonly name: string;
   readonly balancer: Balancer;
+  /** Whether the balancer binds clients by a cookie. Default false. */
+  readonly setsAffinity?: boolean;
   /** Makes the pool of a backend, once, when it is first chosen. */
   readonly createPool: (target: BackendTarget) => ConnectionSource<BackendConnection>;
 }
@@ -26,19 +28,19 @@ export class Upstream {
   constructor(options: UpstreamOptions) {
     this.name = options.name;
     this.balancer = options.balancer;
-    this.setsAffinity = options.balancer.affinityCookie !== undefined;
+    this.setsAffinity = options.setsAffinity ?? false;
     this.#createPool = options.createPool;
   }
 
   /** A backend that was not tried yet, with its pool. */
-  pick(context: PickContext, tried: readonly BackendTarget[]): BackendEntry | undefined {
+  pick(context: PickContext, tried: readonly BackendTarget[] | undefined): BackendEntry | undefined {
     const target = this.balancer.pick(context, tried);
     return target === undefined ? undefined : this.#entryOf(target);
   }
 
   /** `Set-Cookie` line for the response, or ''. */
   affinityField(context: PickContext, entry: BackendEntry): string {
-    const cookie = this.balancer.affinityCookie?.(context, entry.target);
+    const cookie = this.balancer.affinityCookie(entry.target, context.cookie);
     return cookie === undefined ? '' : `Set-Cookie: ${cookie}\r\n`;
   }
 

@@ -40,7 +40,7 @@ export class WorkerHandle {
     });
     this.#worker.on('message', (message: FromWorker) => this.#heard(message));
     this.#worker.on('error', (error) => {
-      this.#reason = error.message;
+      this.#reason = error instanceof Error ? error.message : String(error);
     });
     this.#worker.on('exit', (code) => this.#exited(code));
   }

@@ -84,7 +84,6 @@ export class BackendConnection extends Timer {
     this.#upgrading = request.upgrade !== '';
     this.#parser.expect(request.method);
     this.#staged = forwardRequestHead(request, rules, '', this.#upgrading ? 'upgrade' : '');
-    this.#runtime.wheel.arm(this, this.#runtime.settings.timeouts.response, this.#runtime.clock());
   }
 
   /** False: the backend takes no more for now; `Exchange.backendDrained` follows. */
@@ -119,9 +118,9 @@ export class BackendConnection extends Timer {
 
   /** The time to the first byte of the response counts from the last byte of the request that was sent. */
   #sent(bytes: number): void {
-    const { wheel, settings, clock, counters } = this.#runtime;
+    const { wheel, settings, now, counters } = this.#runtime;
     counters.cells[Counter.bytesToBackends]! += bytes;
-    wheel.arm(this, settings.timeouts.response, clock());
+    wheel.arm(this, settings.timeouts.response, now);
   }
 
   /** The exchange ends without this connection: what is under way on it is of no use to anybody. */
@@ -133,6 +132,7 @@ export class BackendConnection extends Timer {
   // ---- The response -----------------------------------------------------------------------------------------
 
   read(chunk: Buffer, length: number, source: ChunkSource): void {
+    this.#runtime.touch();
     this.#runtime.counters.cells[Counter.bytesFromBackends]! += length;
     if (this.#tunnel !== undefined) return this.#tunnel.fromBackend(chunk, length, source);
     if (this.#held) return this.#keep(chunk, 0, length);
@@ -166,8 +166,8 @@ export class BackendConnection extends Timer {
       }
     } while (at < length || parser.complete);
     this.#exchange?.responseFlush();
-    const { wheel, settings, clock } = this.#runtime;
-    if (this.#exchange !== undefined && this.#reading) wheel.arm(this, settings.timeouts.response, clock());
+    const { wheel, settings, now } = this.#runtime;
+    if (this.#exchange !== undefined && this.#reading) wheel.arm(this, settings.timeouts.response, now);
   }
 
   /** False: nothing more of this chunk is to be parsed now. */
@@ -191,7 +191,7 @@ export class BackendConnection extends Timer {
       exchange.informational(head);
       return true;
     }
-    if (exchange.responseHead(head, this.#runtime.clock())) return this.#exchange === exchange;
+    if (exchange.responseHead(head, this.#runtime.now)) return this.#exchange === exchange;
     this.#held = true;
     this.#keep(chunk, at, length);
     return false;
@@ -263,11 +263,12 @@ export class BackendConnection extends Timer {
     this.#reading = true;
     this.socket.resume();
     if (this.#exchange !== undefined) {
-      this.#runtime.wheel.arm(this, this.#runtime.settings.timeouts.response, this.#runtime.clock());
+      this.#runtime.wheel.arm(this, this.#runtime.settings.timeouts.response, this.#runtime.now);
     }
   }
 
   drained(): void {
+    this.#runtime.touch();
     if (this.#tunnel !== undefined) this.#tunnel.backendDrained();
     else this.#exchange?.backendDrained();
   }
@@ -282,6 +283,7 @@ export class BackendConnection extends Timer {
 
   /** The backend sent its end of stream. */
   ended(): void {
+    this.#runtime.touch();
     if (this.#tunnel !== undefined) return this.#tunnel.backendEnded();
     const exchange = this.#exchange;
     if (exchange === undefined) return this.#giveUp();
@@ -294,6 +296,7 @@ export class BackendConnection extends Timer {
 
   /** The socket is closed, with or without an error. */
   closed(error: Error | undefined): void {
+    this.#runtime.touch();
     this.#dead = true;
     this.#runtime.wheel.remove(this);
     if (this.#tunnel !== undefined) this.#tunnel.backendClosed();

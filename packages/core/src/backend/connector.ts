@@ -114,7 +114,7 @@ class Connecting extends Timer {
     });
     socket.on('close', () => this.#closed());
     socket.once(ready, () => this.#ready(socket));
-    this.#runtime.wheel.arm(this, this.#attempt.timeout, this.#runtime.clock());
+    this.#runtime.wheel.arm(this, this.#attempt.timeout, this.#runtime.now);
   }
 
   abandon(): void {
@@ -127,6 +127,7 @@ class Connecting extends Timer {
   }
 
   #ready(socket: net.Socket): void {
+    this.#runtime.touch();
     this.#runtime.wheel.remove(this);
     const connection = new BackendConnection(this.#runtime, this.#pool, socket);
     this.#connection = connection;
@@ -136,6 +137,7 @@ class Connecting extends Timer {
   }
 
   #closed(): void {
+    this.#runtime.touch();
     this.#buffer.free();
     if (this.#connection !== undefined) return this.#connection.closed(this.#error);
     this.#runtime.wheel.remove(this);

@@ -85,6 +85,7 @@ export class Http1Connection extends Timer implements Downstream, TunnelEnd {
 
   /** The socket to write to, once reading is set up on it. */
   open(client: ReadableClient): void {
+    this.#runtime.touch();
     const { socket } = client;
     this.#socket = socket;
     this.#buffer = client.buffer;
@@ -111,6 +112,10 @@ export class Http1Connection extends Timer implements Downstream, TunnelEnd {
     return this.#peer.trusted;
   }
 
+  get version(): string {
+    return this.#request?.minor === 0 ? 'HTTP/1.0' : 'HTTP/1.1';
+  }
+
   get isIdle(): boolean {
     return this.#state.current === ConnectionState.idle;
   }
@@ -122,6 +127,7 @@ export class Http1Connection extends Timer implements Downstream, TunnelEnd {
   // ---- Reading ----------------------------------------------------------------------------------------------
 
   read(chunk: Buffer, length: number, source: ChunkSource): void {
+    this.#runtime.touch();
     if (this.#tunnel !== undefined) return this.#tunnel.fromClient(chunk, length, source);
     if (this.#state.current === ConnectionState.closing) return this.#discard(length);
     if (this.#requestRead && this.#exchange.active) return this.#queue(chunk, 0, length);
@@ -188,7 +194,7 @@ export class Http1Connection extends Timer implements Downstream, TunnelEnd {
     this.#bodyCredit = 0;
     if (head.framing === BodyFraming.none) this.#wait('nothing', Infinity);
     else this.#wait('body', this.#runtime.settings.timeouts.body);
-    this.#exchange.start(head, this.#runtime.clock());
+    this.#exchange.start(head, this.#runtime.now);
   }
 
   #body(chunk: Buffer, view: BodyView, source: ChunkSource): void {
@@ -441,6 +447,7 @@ export class Http1Connection extends Timer implements Downstream, TunnelEnd {
 
   /** The client's end of stream. It may have gone, or only have nothing more to say. */
   #ended(): void {
+    this.#runtime.touch();
     this.#halfClosed = true;
     if (this.#tunnel !== undefined) return this.#tunnel.clientEnded();
     if (this.#state.current === ConnectionState.closing) return this.#destroyWhenWritten();
@@ -480,12 +487,14 @@ export class Http1Connection extends Timer implements Downstream, TunnelEnd {
   }
 
   #drained(): void {
+    this.#runtime.touch();
     this.#writes.drained();
     if (this.#tunnel !== undefined) this.#tunnel.clientDrained();
     else this.#exchange.clientDrained();
   }
 
   #closed(): void {
+    this.#runtime.touch();
     this.#runtime.wheel.remove(this);
     this.#writes.close();
     this.#tunnel?.clientClosed();
@@ -519,6 +528,6 @@ export class Http1Connection extends Timer implements Downstream, TunnelEnd {
 
   #wait(what: Waiting, delay: number): void {
     this.#waiting = what;
-    this.#runtime.wheel.arm(this, delay, this.#runtime.clock());
+    this.#runtime.wheel.arm(this, delay, this.#runtime.now);
   }
 }

@@ -27,7 +27,7 @@ export class WriteWatch extends Timer {
     }
     if (this.#socket !== undefined) return;
     this.#socket = socket;
-    this.#watch(this.#runtime.clock());
+    this.#watch(this.#runtime.now);
   }
 
   drained(): void {
