@@ -59,6 +59,8 @@ export class ChunkedBody {
   fault(errno: number): WireFailureCode {
     if (errno === Errno.user) return 'ERR_FIELDS_TOO_LARGE';
     const { tape, used } = this.#machine;
+    // llhttp does not note a name that it refuses.
+    if (errno === Errno.invalidHeaderToken) return 'ERR_BAD_FIELD';
     const inTrailers = this.#trailers !== undefined || (used > 0 && tape[used - 3] !== Span.body);
     return inTrailers ? 'ERR_BAD_FIELD' : 'ERR_BAD_CHUNK';
   }

@@ -71,6 +71,11 @@ export class HeadBuffer {
     return longestField(this.spans, this.spans.length);
   }
 
+  /** A start line with its CRLF is there. */
+  get hasStartLine(): boolean {
+    return this.lineEnd > 0 && this.#bytes[this.lineEnd - 1] === 0x0d;
+  }
+
   text(): string {
     return latin1(this.#bytes, 0, this.length);
   }

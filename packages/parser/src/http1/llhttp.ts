@@ -27,6 +27,7 @@ export const Errno = {
   invalidUrl: 7,
   invalidConstant: 8,
   invalidVersion: 9,
+  invalidHeaderToken: 10,
   invalidContentLength: 11,
   invalidStatus: 13,
   invalidTransferEncoding: 15,

@@ -149,7 +149,7 @@ export class RequestParser extends MessageParser {
     if (errno === Errno.invalidConstant)
       return methodName(this.#method()) === '' ? 'ERR_METHOD_UNKNOWN' : 'ERR_BAD_REQUEST_LINE';
     if (errno === Errno.invalidVersion) return versionFault(text.slice(text.lastIndexOf(' ')));
-    if (head.lineEnd === -1) return 'ERR_BAD_REQUEST_LINE';
+    if (!head.hasStartLine) return 'ERR_BAD_REQUEST_LINE';
     return framingFault(errno, text, head);
   }
 }

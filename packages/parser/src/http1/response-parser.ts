@@ -100,6 +100,6 @@ export class ResponseParser extends MessageParser {
 
   protected override describe(errno: number, head: HeadBuffer): WireFailureCode {
     if (errno === Errno.user) return 'ERR_FIELDS_TOO_LARGE';
-    return head.lineEnd === -1 ? 'ERR_BAD_STATUS_LINE' : framingFault(errno, head.text(), head);
+    return head.hasStartLine ? framingFault(errno, head.text(), head) : 'ERR_BAD_STATUS_LINE';
   }
 }
