@@ -138,6 +138,26 @@ describe('the load generator', () => {
     expect(report.p50).toBeGreaterThan(20);
   });
 
+  test('its own lateness is charged to the requests and reported, never hidden', async () => {
+    const { seen, reached } = counting(400);
+    let count = 0;
+    const server = createServer((_request, response) => {
+      seen();
+      // Server and generator share this thread: both stand still, with connections idle and requests falling due.
+      if (++count === 50) for (const until = performance.now() + 200; performance.now() < until;);
+      response.end('ok');
+    });
+    const load = new Load(
+      options(await listen(server), { connections: 20, pacing: { kind: 'rate', perSecond: 1000 } }),
+    );
+    await load.start();
+    await reached;
+    const report = await load.stop();
+    expect(report.errors).toBe(0);
+    expect(report.lateP99).toBeGreaterThan(100);
+    expect(report.max).toBeGreaterThan(150);
+  });
+
   test('take starts the counts anew', async () => {
     const { seen, reached } = counting(20);
     const server = createServer((_request, response) => void response.end('ok', seen));

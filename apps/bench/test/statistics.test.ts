@@ -33,7 +33,9 @@ describe('growth', () => {
   });
 
   test('leaves the warm-up out', () => {
-    expect(growth([0, 50, 100, 100, 100, 100, 100, 100, 100, 100], 0.2)).toBe(0);
+    const warming = [0, 25, 50, 75, 100, 100, 100, 100];
+    expect(growth(warming, 0.5)).toBe(0);
+    expect(growth(warming, 0)).toBeGreaterThan(50);
   });
 
   test('a leak is found, a breathing heap is not', () => {
