@@ -48,6 +48,8 @@ export class SharedPermits implements Permits {
   #waiting = false;
   #starving = false;
   #armed = false;
+  /** `GIVEN` at the last attempt that failed while others knew that we wait: until it changes, there is nothing. */
+  #refusedAt = Number.NaN;
   #listener: PermitListener | undefined = undefined;
 
   /** Bytes that a block takes: allocate the buffer with it. */
@@ -85,6 +87,8 @@ export class SharedPermits implements Permits {
   }
 
   tryTake(): boolean {
+    const given = Atomics.load(this.#cells, GIVEN);
+    if (given === this.#refusedAt) return false;
     const max = this.max;
     const highest = Atomics.load(this.#cells, HIGHEST);
     const above = highest > max ? this.#taken(max, highest) : 0;
@@ -101,12 +105,14 @@ export class SharedPermits implements Permits {
       this.#setStarving(false);
       return true;
     }
+    if (this.#waiting) this.#refusedAt = given;
     return false;
   }
 
   give(): void {
     const cell = this.#own.pop();
     if (cell === undefined) throw new Error('a permit was given back that this thread does not hold');
+    this.#refusedAt = Number.NaN;
     this.#free(cell);
     if (this.#waiting && this.#own.length === 0) this.#setStarving(true);
   }
@@ -129,6 +135,7 @@ export class SharedPermits implements Permits {
   stopWaiting(): void {
     if (!this.#waiting) return;
     this.#waiting = false;
+    this.#refusedAt = Number.NaN;
     Atomics.and(this.#cells, this.#layout.waiting + this.#word, ~this.#bit);
     this.#setStarving(false);
   }
@@ -222,7 +229,8 @@ export class SharedPermits implements Permits {
     for (let low = this.#layout.owners; low < limit; low++) {
       if (Atomics.compareExchange(this.#cells, low, 0, this.#thread + 1) !== 0) continue;
       this.#own[i] = low;
-      Atomics.store(this.#cells, cell, 0);
+      // Who looked just now saw both cells taken, so it has to look again.
+      this.#free(cell);
       return true;
     }
     return false;

@@ -186,6 +186,25 @@ describe('SharedPermits', () => {
     expect([a.tryTake(), b.tryTake()]).toEqual([true, false]);
   });
 
+  it('no lost wake-up: who looked while a permit moved below a lowered limit looks again', async () => {
+    const [a, b] = two(views(2, 3));
+    const ear = new Ear();
+    b.listen(ear);
+    expect([b.tryTake(), a.tryTake(), a.tryTake()]).toEqual([true, true, true]);
+    a.resize(2);
+    b.give();
+    b.wait();
+    expect(b.tryTake()).toBe(false);
+    await arrive();
+    const before = ear.available;
+    expect(a.excess()).toBe(0);
+    await arrive();
+    expect(ear.available).toBeGreaterThan(before);
+    expect(b.tryTake()).toBe(false);
+    a.give();
+    expect(b.tryTake()).toBe(true);
+  });
+
   it('returns the permits of a thread that died, and forgets that it waited', async () => {
     const [a, b] = two(views(2, 2));
     const ear = new Ear();
