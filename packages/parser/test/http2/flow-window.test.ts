@@ -72,7 +72,7 @@ describe('RFC 9113 §6.9 receive windows', () => {
             const increment = receiver.release(Math.min(passed, receiver.held));
             expect(sender.grow(increment)).toBe(true);
             expect(sender.available).toBe(receiver.available);
-            if (receiver.held === 0) expect(sender.available).toBeGreaterThan(0);
+            expect(receiver.held > 0 || sender.available > 0).toBe(true);
           }
         },
       ),

@@ -17,12 +17,28 @@ const customHeader: Step = {
 const requests: readonly (readonly string[])[] = [
   [':method', 'GET', ':scheme', 'http', ':path', '/', ':authority', 'www.example.com'],
   [
-    ...[':method', 'GET', ':scheme', 'http', ':path', '/', ':authority', 'www.example.com'],
-    ...['cache-control', 'no-cache'],
+    ':method',
+    'GET',
+    ':scheme',
+    'http',
+    ':path',
+    '/',
+    ':authority',
+    'www.example.com',
+    'cache-control',
+    'no-cache',
   ],
   [
-    ...[':method', 'GET', ':scheme', 'https', ':path', '/index.html', ':authority', 'www.example.com'],
-    ...['custom-key', 'custom-value'],
+    ':method',
+    'GET',
+    ':scheme',
+    'https',
+    ':path',
+    '/index.html',
+    ':authority',
+    'www.example.com',
+    'custom-key',
+    'custom-value',
   ],
 ];
 const requestSizes = [57, 110, 164];
@@ -40,12 +56,18 @@ const codedRequests = [
 const location = ['location', 'https://www.example.com'];
 const cookie = ['set-cookie', 'foo=ASDJKHQKBZXOQWEOPIUAXQWEOIU; max-age=3600; version=1'];
 const responses: readonly (readonly string[])[] = [
-  [...[':status', '302', 'cache-control', 'private', 'date', 'Mon, 21 Oct 2013 20:13:21 GMT'], ...location],
-  [...[':status', '307', 'cache-control', 'private', 'date', 'Mon, 21 Oct 2013 20:13:21 GMT'], ...location],
+  [':status', '302', 'cache-control', 'private', 'date', 'Mon, 21 Oct 2013 20:13:21 GMT', ...location],
+  [':status', '307', 'cache-control', 'private', 'date', 'Mon, 21 Oct 2013 20:13:21 GMT', ...location],
   [
-    ...[':status', '200', 'cache-control', 'private', 'date', 'Mon, 21 Oct 2013 20:13:22 GMT'],
+    ':status',
+    '200',
+    'cache-control',
+    'private',
+    'date',
+    'Mon, 21 Oct 2013 20:13:22 GMT',
     ...location,
-    ...['content-encoding', 'gzip'],
+    'content-encoding',
+    'gzip',
     ...cookie,
   ],
 ];

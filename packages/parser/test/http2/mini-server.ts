@@ -61,6 +61,8 @@ export class MiniServer {
   readonly #decoder: HpackDecoder;
   readonly #flood: FloodGuard;
   readonly #maxStreams: number;
+  /** Fields of the answer to a request. */
+  answerFields: (fields: readonly string[]) => readonly string[] = () => [];
   #now = 0;
   dead = false;
 
@@ -224,6 +226,10 @@ export class MiniServer {
     if (stream === undefined) return;
     this.writer.beginHeaders(streamId);
     this.writer.status(status);
+    const fields = this.answerFields(stream.fields);
+    for (let index = 0; index < fields.length; index += 2) {
+      this.writer.field(fields[index] as string, fields[index + 1] as string);
+    }
     this.writer.endHeaders(true);
     this.reactions.push(`${status} on ${streamId}`);
     stream.state = afterSend(stream.state, FrameType.HEADERS, true) as StreamState;

@@ -33,7 +33,14 @@ function head(streamId: number, endStream: boolean, fields: readonly string[] = 
   return frame(HEADERS, END_HEADERS | (endStream ? END_STREAM : 0), streamId, block(fields));
 }
 const post = (...more: readonly string[]): string[] => [
-  ...[':method', 'POST', ':scheme', 'https', ':path', '/', ':authority', 'example.com'],
+  ':method',
+  'POST',
+  ':scheme',
+  'https',
+  ':path',
+  '/',
+  ':authority',
+  'example.com',
   ...more,
 ];
 

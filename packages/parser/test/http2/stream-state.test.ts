@@ -91,7 +91,10 @@ describe('RFC 9113 §5.1: a frame is sent', () => {
     expect(names.filter((name) => canSend(StreamState[name]))).toEqual(['open', 'halfClosedRemote']);
     expect(names.filter((name) => canReceive(StreamState[name]))).toEqual(['open', 'halfClosedLocal']);
     expect(names.filter((name) => isClosed(StreamState[name]))).toEqual([
-      ...['closed', 'resetLocal', 'resetRemote', 'forgotten'],
+      'closed',
+      'resetLocal',
+      'resetRemote',
+      'forgotten',
     ]);
   });
 });
@@ -100,7 +103,11 @@ describe('RFC 9113 §5.1.1 stream identifiers', () => {
   it('a server accepts odd ones that ascend', () => {
     const ids = new StreamIds('server');
     expect([ids.accept(1), ids.accept(2), ids.accept(7), ids.accept(5), ids.accept(7)]).toEqual([
-      ...[true, false, true, false, false],
+      true,
+      false,
+      true,
+      false,
+      false,
     ]);
     expect(ids.lastPeerId).toBe(7);
     expect(ids.accept(MAX_STREAM_ID)).toBe(true);
@@ -130,7 +137,10 @@ describe('RFC 9113 §5.1.1 stream identifiers', () => {
       ids.closed(id, kinds[index % 3] as StreamState);
     }
     expect([3, 5, 7, 9].map((id) => ids.stateOf(id))).toEqual([
-      ...[StreamState.resetLocal, StreamState.resetRemote, StreamState.closed, StreamState.resetLocal],
+      StreamState.resetLocal,
+      StreamState.resetRemote,
+      StreamState.closed,
+      StreamState.resetLocal,
     ]);
     expect(ids.stateOf(1)).toBe(StreamState.forgotten);
     ids.accept(MAX_STREAM_ID);
