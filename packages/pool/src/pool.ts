@@ -47,7 +47,7 @@ export class ConnectionPool<C extends PoolableConnection> {
     this.#permits = options.permits ?? new LocalPermits(limits.maxConnections ?? DEFAULT_MAX_CONNECTIONS);
     if (limits.maxConnections !== undefined) this.#permits.resize(limits.maxConnections);
     this.#permits.listen({
-      permitAvailable: () => this.#pump(),
+      permitAvailable: () => this.#takeGiven(),
       permitWanted: () => this.#holdings.donate(),
     });
     this.#lobby = new Lobby<C>(defer);
@@ -241,6 +241,14 @@ export class ConnectionPool<C extends PoolableConnection> {
     }
     this.#pumping = false;
     this.#settleWants();
+  }
+
+  /** Another thread gave permits back: they are taken, and if that helped but was not enough, more are asked for. */
+  #takeGiven(): void {
+    const before = this.#connects.pending;
+    this.#pump();
+    const helped = this.#connects.pending > before;
+    if (helped && this.#lobby.size > this.#connects.size) this.#permits.remind();
   }
 
   /** After each change to waiters or connects: what about those for whom no connect is under way? */

@@ -57,7 +57,7 @@ export const scenario: fc.Arbitrary<Scenario> = fc.record({
   connectsAtOnce: fc.boolean(),
   restless: fc.boolean(),
   drainAfter: fc.option(fc.nat(100), { freq: 4 }),
-  steps: fc.array(step, { maxLength: 120 }),
+  steps: fc.array(step, { maxLength: 120, size: 'max' }),
 });
 
 /** What the test believes about the pool, from what it was told alone. */

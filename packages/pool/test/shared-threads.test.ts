@@ -70,7 +70,7 @@ describe('SharedPermits with threads', () => {
         },
       ),
       {
-        numRuns: 6,
+        numRuns: 4,
         examples: [
           [4, 1, 3, 1, false],
           [4, 3, 6, 2, false],
