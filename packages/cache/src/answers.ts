@@ -47,6 +47,7 @@ export class Answers {
     decision.stored = stored;
     decision.chunks = NO_CHUNKS;
     decision.bodyLength = 0;
+    decision.bodyText = undefined;
     decision.background = false;
     const conditional = client.ifNoneMatch !== undefined || client.ifModifiedSince !== undefined;
     if (conditional && isNotModified(client, stored, now)) {
@@ -92,6 +93,7 @@ export class Answers {
     if (method !== 'HEAD') {
       decision.chunks = stored.chunks;
       decision.bodyLength = stored.length;
+      decision.bodyText = stored.text;
     }
   }
 

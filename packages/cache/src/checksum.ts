@@ -1,5 +1,5 @@
 /** Bytes looked at in one body. */
-const SAMPLES = 64;
+const SAMPLES = 32;
 
 /**
  * A checksum of a sample of a body: its length and bytes spread evenly over it. Cheap enough for a hit, and enough

@@ -131,8 +131,9 @@ export class CoalescingGroup {
   readonly #host: GroupHost;
   readonly #attempts: number;
   readonly #releaseWidth: number;
-  #waiting: Follower[] = [];
-  readonly #reading: Set<Follower> = new Set();
+  // Most groups never have a follower: their lists are only made for one.
+  #waiting: Follower[] = NOBODY;
+  #reading: Set<Follower> | undefined = undefined;
   #failures = 0;
   #released = 0;
   #state: 'waiting' | 'reading' | 'releasing' | 'over' = 'waiting';
@@ -148,12 +149,13 @@ export class CoalescingGroup {
 
   /** Number of requests that wait or read. */
   get followers(): number {
-    return this.#waiting.length + this.#reading.size;
+    return this.#waiting.length + (this.#reading?.size ?? 0);
   }
 
   /** Adds a request; if the head is there it is answered at once, within this call. */
   join(follower: Follower): void {
     if (this.#state === 'reading' && this.#writer !== undefined) this.#deliver(follower, this.#writer.stored);
+    else if (this.#waiting === NOBODY) this.#waiting = [follower];
     else this.#waiting.push(follower);
   }
 
@@ -162,7 +164,7 @@ export class CoalescingGroup {
     const waited = follower.state === 'waiting';
     follower.state = 'over';
     if (!waited) {
-      this.#reading.delete(follower);
+      this.#reading?.delete(follower);
       return;
     }
     const at = this.#waiting.indexOf(follower);
@@ -211,7 +213,9 @@ export class CoalescingGroup {
 
   /** The writer has more, or is done. */
   written(): void {
-    for (const follower of this.#reading) follower.sink.followerReadable(follower);
+    if (this.#reading !== undefined) {
+      for (const follower of this.#reading) follower.sink.followerReadable(follower);
+    }
     if (this.#writer?.state === 'stored') {
       this.#finish();
       this.#writer = undefined;
@@ -225,13 +229,13 @@ export class CoalescingGroup {
    */
   stoppedKeeping(): boolean {
     this.#finish();
-    return this.#reading.size > 0;
+    return this.#reading !== undefined && this.#reading.size > 0;
   }
 
   /** Lets go of chunks that everybody has read; drops followers more than `window` bytes behind. */
   trim(stored: StoredResponse, window: number): void {
     let oldest = stored.chunks.length - 1;
-    for (const follower of this.#reading) {
+    for (const follower of this.#reading ?? NOBODY) {
       if (stored.length - follower.position > window) this.#fail(follower, 'cache_follower_lagging');
       else oldest = Math.min(oldest, follower.chunkIndex);
     }
@@ -257,7 +261,7 @@ export class CoalescingGroup {
 
   #deliverAll(stored: StoredResponse): void {
     const waiting = this.#waiting;
-    this.#waiting = [];
+    this.#waiting = NOBODY;
     for (const follower of waiting) if (follower.state === 'waiting') this.#deliver(follower, stored);
   }
 
@@ -268,20 +272,21 @@ export class CoalescingGroup {
       return;
     }
     follower.start(stored);
+    this.#reading ??= new Set();
     this.#reading.add(follower);
     follower.sink.followerHead(follower, answer);
     if (follower.state === 'reading' && answer.kind === 'hit') follower.sink.followerReadable(follower);
   }
 
   #failAll(reason: FollowerFailure): void {
-    const all = [...this.#waiting, ...this.#reading];
-    this.#waiting = [];
+    const all = [...this.#waiting, ...(this.#reading ?? NOBODY)];
+    this.#waiting = NOBODY;
     for (const follower of all) if (follower.state !== 'over') this.#fail(follower, reason);
   }
 
   #fail(follower: Follower, reason: FollowerFailure): void {
     follower.state = 'over';
-    this.#reading.delete(follower);
+    this.#reading?.delete(follower);
     follower.sink.followerFailed(follower, reason);
   }
 
@@ -293,3 +298,4 @@ export class CoalescingGroup {
 }
 
 const EMPTY: Uint8Array = new Uint8Array(0);
+const NOBODY: Follower[] = [];

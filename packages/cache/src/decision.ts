@@ -65,6 +65,8 @@ export class CacheDecision {
   chunks: readonly Uint8Array[] = NONE;
   /** Bytes in `chunks`. */
   bodyLength = 0;
+  /** The whole body as a latin1 string if it is small: `head + lines + '\r\n' + bodyText` is one write. */
+  bodyText: string | undefined = undefined;
   /** A background validation is due (RFC 5861 §3): call `background`. */
   background = false;
   /** The stored response answered with or validated, if any. */

@@ -21,7 +21,9 @@ export class GroupKeeper implements GroupHost {
   readonly #stats: CacheStats;
   readonly #groups: Map<string, CoalescingGroup> = new Map();
   // Key → time until which its requests go forward side by side: the last response could not be shared.
-  readonly #uncacheable: Map<string, number> = new Map();
+  // Two maps of limited size, the older one dropped whole: taking single entries out of a Map in order is slow.
+  #uncacheable: Map<string, number> = new Map();
+  #uncacheableBefore: Map<string, number> = new Map();
   #now = 0;
 
   constructor(options: ResolvedOptions, answers: Answers, stats: CacheStats) {
@@ -41,11 +43,9 @@ export class GroupKeeper implements GroupHost {
     if (directives.noStore || directives.noCache || directives.maxAge >= 0 || directives.minFresh >= 0) {
       return false;
     }
-    const until = this.#uncacheable.get(decision.key);
-    if (until === undefined) return true;
-    if (now < until) return false;
-    this.#uncacheable.delete(decision.key);
-    return true;
+    if (this.#uncacheable.size + this.#uncacheableBefore.size === 0) return true;
+    const until = this.#uncacheable.get(decision.key) ?? this.#uncacheableBefore.get(decision.key) ?? 0;
+    return now >= until;
   }
 
   /** Makes `decision` a `follow` if something fitting is under way. `vary`: names known to matter for the key. */
@@ -96,13 +96,11 @@ export class GroupKeeper implements GroupHost {
 
   /** The leader's response cannot be shared. */
   notShared(decision: CacheDecision): void {
-    if (!decision.leader || decision.group === undefined) return;
-    this.#uncacheable.delete(decision.key);
-    if (this.#uncacheable.size >= UNCACHEABLE_LIMIT) {
-      this.#uncacheable.delete(this.#uncacheable.keys().next().value as string);
-    }
-    this.#uncacheable.set(decision.key, this.#now + this.#options.uncacheableTtl * 1000);
-    decision.group.notShared();
+    const { group } = decision;
+    if (!decision.leader || group === undefined) return;
+    // Only where somebody waited in vain: most such responses are asked for by one client at a time.
+    if (group.followers > 0) this.#rememberUncacheable(decision.key);
+    group.notShared();
   }
 
   /** The exchange failed before a head; `stale` is what its own client gets, which serves the others too. */
@@ -190,6 +188,14 @@ export class GroupKeeper implements GroupHost {
     if (decision.kind === 'revalidate') this.#stats.revalidations++;
     else this.#stats.misses++;
     return decision;
+  }
+
+  #rememberUncacheable(key: string): void {
+    if (this.#uncacheable.size >= UNCACHEABLE_LIMIT) {
+      this.#uncacheableBefore = this.#uncacheable;
+      this.#uncacheable = new Map();
+    }
+    this.#uncacheable.set(key, this.#now + this.#options.uncacheableTtl * 1000);
   }
 
   #freeRelease(decision: CacheDecision): void {

@@ -1,6 +1,12 @@
 const MONTHS = 'jan feb mar apr may jun jul aug sep oct nov dec ';
 
 const IMF_FIXDATE = /^(?:mon|tue|wed|thu|fri|sat|sun), (\d\d) ([a-z]{3}) (\d{4}) (\d\d):(\d\d):(\d\d) gmt$/i;
+
+// Within a second all responses carry the same Date, so the last few are remembered.
+const MEMO_SIZE = 8;
+const memoValues: string[] = Array.from({ length: MEMO_SIZE }, () => '');
+const memoTimes: number[] = Array.from({ length: MEMO_SIZE }, () => Number.NaN);
+let memoNext = 0;
 const RFC_850 =
   /^(?:mon|tues|wednes|thurs|fri|satur|sun)day, (\d\d)-([a-z]{3})-(\d\d) (\d\d):(\d\d):(\d\d) gmt$/i;
 const ASCTIME = /^(?:mon|tue|wed|thu|fri|sat|sun) ([a-z]{3}) ([ \d]\d) (\d\d):(\d\d):(\d\d) (\d{4})$/i;
@@ -13,10 +19,22 @@ const ASCTIME = /^(?:mon|tue|wed|thu|fri|sat|sun) ([a-z]{3}) ([ \d]\d) (\d\d):(\
  * @returns epoch milliseconds, or `NaN`.
  */
 export function parseHttpDate(value: string, now: number): number {
+  for (let i = 0; i < MEMO_SIZE; i++) if (memoValues[i] === value) return memoTimes[i] as number;
   let match = IMF_FIXDATE.exec(value);
   if (match !== null) {
     const [, day, month, year, hour, minute, second] = match as unknown as string[];
-    return instant(Number(year), month as string, Number(day), Number(hour), Number(minute), Number(second));
+    const time = instant(
+      Number(year),
+      month as string,
+      Number(day),
+      Number(hour),
+      Number(minute),
+      Number(second),
+    );
+    memoValues[memoNext] = value;
+    memoTimes[memoNext] = time;
+    memoNext = (memoNext + 1) % MEMO_SIZE;
+    return time;
   }
   match = RFC_850.exec(value);
   if (match !== null) {

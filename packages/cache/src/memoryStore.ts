@@ -9,6 +9,8 @@ class Slot implements StoredResource {
   readonly responses: readonly StoredResponse[];
   readonly bytes: number;
   place = 0;
+  /** Number of the look-up that last moved it to the front. */
+  touched = 0;
 
   constructor(key: string, responses: readonly StoredResponse[]) {
     this.key = key;
@@ -29,6 +31,7 @@ export class MemoryStore implements CacheStore {
   // All slots in no order: a place to stop and go on for upkeep, which iterators of the LRU do not have.
   readonly #slots: Slot[] = [];
   #cursor = 0;
+  #lookups = 0;
   #reserved = 0;
   #responses = 0;
   #evictions = 0;
@@ -44,7 +47,16 @@ export class MemoryStore implements CacheStore {
   }
 
   get(key: string): StoredResource | undefined {
-    return this.#lru.get(key);
+    const slot = this.#lru.peek(key);
+    if (slot === undefined) return undefined;
+    // Moving an entry to the front touches its neighbours in the list, which in a large store lie anywhere in
+    // memory. One that is in the first eighth of the list already need not be moved.
+    const lookup = ++this.#lookups;
+    if (lookup - slot.touched > this.#slots.length >> 3) {
+      slot.touched = lookup;
+      this.#lru.get(key);
+    }
+    return slot;
   }
 
   peek(key: string): StoredResource | undefined {
@@ -65,6 +77,7 @@ export class MemoryStore implements CacheStore {
     // The old version goes first: its bytes count no longer, and its eviction is none.
     if (old !== undefined) this.#lru.delete(key);
     this.#makeRoom(slot.bytes);
+    slot.touched = this.#lookups;
     this.#lru.set(key, slot, { size: slot.bytes });
     slot.place = this.#slots.push(slot) - 1;
     this.#responses += responses.length;

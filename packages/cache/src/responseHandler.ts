@@ -3,7 +3,7 @@ import type { KeyMaker } from './cacheKey.ts';
 import { forwardedMember } from './cacheStatus.ts';
 import type { CacheStats } from './cacheStats.ts';
 import { CacheDecision, ResponsePlan } from './decision.ts';
-import { firstValue, trimOws } from './fields.ts';
+import { equalsIgnoreCase, firstValue, trimOws } from './fields.ts';
 import type { Freshener } from './freshener.ts';
 import type { GroupKeeper } from './groupKeeper.ts';
 import { invalidatedTargets } from './invalidation.ts';
@@ -170,6 +170,8 @@ export class ResponseHandler {
   /** The response as it is to be stored, or the reason why it is not. */
   #makeStored(decision: CacheDecision, response: CacheResponse, now: number): StoredResponse | string {
     const { options, freshener } = this.#parts;
+    // Checked first because it is what most responses that are not meant for a cache look like.
+    if (saysNothing(response, options)) return 'no-freshness';
     const directives = effectiveDirectives(response.fields, options.targetedFields);
     const reason = whyNotStorable(
       {
@@ -206,6 +208,29 @@ export class ResponseHandler {
       resource.responses.filter((other) => other !== stored),
     );
   }
+}
+
+/** Neither freshness nor validator, and no field of ours to go by: nothing to store (RFC 9111 §3, last paragraph). */
+function saysNothing(response: CacheResponse, options: ResolvedOptions): boolean {
+  if (options.defaultTtl > 0) return false;
+  const { fields } = response;
+  for (let i = 0; i < fields.length; i += 2) {
+    const name = fields[i] as string;
+    switch (name.length) {
+      case 4:
+        if (equalsIgnoreCase(name, 'etag')) return false;
+        break;
+      case 7:
+        if (equalsIgnoreCase(name, 'expires')) return false;
+        break;
+      case 13: // Cache-Control, Last-Modified
+        if (equalsIgnoreCase(name, 'cache-control') || equalsIgnoreCase(name, 'last-modified')) return false;
+        break;
+      default:
+        if (options.targetedFields.includes(name.toLowerCase())) return false;
+    }
+  }
+  return true;
 }
 
 /** `Content-Length` as a number, or -1 where there is none to go by. */

@@ -106,7 +106,9 @@ export class StoreWriter {
   }
 
   #append(chunk: Uint8Array, owned: boolean): void {
-    if (chunk.byteLength < SMALL_CHUNK) {
+    // A body in one small chunk needs no block.
+    const whole = chunk.byteLength === this.stored.announcedLength;
+    if (chunk.byteLength < SMALL_CHUNK && !whole) {
       this.#appendSmall(chunk);
       return;
     }

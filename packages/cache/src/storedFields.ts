@@ -28,6 +28,20 @@ const NEVER_STORED = new Set([
  */
 const NEVER_UPDATED = new Set(['content-digest', 'content-encoding', 'content-md5', 'content-range']);
 
+/** Names as they were written, and whether they are stored: there are few spellings, but many responses. */
+const spellings = new Map<string, boolean>();
+
+function isNeverStored(name: string): boolean {
+  let never = spellings.get(name);
+  if (never === undefined) {
+    never = NEVER_STORED.has(name.toLowerCase());
+    if (spellings.size >= 512) spellings.clear();
+    // A copy: the name may be a piece of a whole head, which would be kept with it.
+    spellings.set(Buffer.from(name, 'latin1').toString('latin1'), never);
+  }
+  return never;
+}
+
 /**
  * The fields to store (RFC 9111 §3.1): all that came, unknown ones among them, except those never stored, those
  * named by `Connection`, and those named by `no-cache="…"` (§5.2.2.4) or `private="…"` (§5.2.2.7).
@@ -37,12 +51,15 @@ const NEVER_UPDATED = new Set(['content-digest', 'content-encoding', 'content-md
 export function storedFields(fields: Fields, directives: ResponseDirectives, responseTime: number): string[] {
   const excluded = excludedNames(fields, directives);
   const stored: string[] = [];
+  let dated = false;
   for (let i = 0; i + 1 < fields.length; i += 2) {
     const name = fields[i] as string;
-    const lower = name.toLowerCase();
-    if (!NEVER_STORED.has(lower) && !excluded.includes(lower)) stored.push(name, fields[i + 1] as string);
+    if (isNeverStored(name)) continue;
+    if (excluded.length > 0 && excluded.includes(name.toLowerCase())) continue;
+    if (equalsIgnoreCase(name, 'date')) dated = true;
+    stored.push(name, fields[i + 1] as string);
   }
-  if (firstValue(stored, 'date') === undefined) stored.push('Date', formatHttpDate(responseTime));
+  if (!dated) stored.push('Date', formatHttpDate(responseTime));
   return stored;
 }
 
@@ -80,9 +97,13 @@ export function updatedFields(
   return updated;
 }
 
+const NONE: readonly string[] = [];
+
 function excludedNames(fields: Fields, directives: ResponseDirectives): readonly string[] {
   const connection = combinedValue(fields, 'connection');
-  const qualified = [...directives.noCacheFields, ...directives.privateFields];
+  const { noCacheFields, privateFields } = directives;
+  const qualified =
+    noCacheFields.length + privateFields.length === 0 ? NONE : [...noCacheFields, ...privateFields];
   return connection === undefined ? qualified : [...qualified, ...lowerCaseList(connection)];
 }
 

@@ -17,6 +17,8 @@ export interface FreshnessPolicy extends HeuristicPolicy {
 
 /** Bytes that a stored response costs beside its body and text: objects, arrays, map and list entries. */
 export const ENTRY_OVERHEAD = 1280;
+/** Bodies up to this are also kept as a string: see `StoredResponse.text`. */
+export const SMALL_BODY = 4096;
 /** Bytes for one string of a field line. */
 const STRING_OVERHEAD = 32;
 /** Bytes for one chunk object. */
@@ -33,10 +35,6 @@ export class StoredResponse {
   readonly reason: string;
   /** Stored field lines without `Content-Length`, `Age` and hop-by-hop fields; see `storedFields`. */
   fields: Fields = [];
-  /** Status line and field lines, with `Content-Length` once the length is known; no empty line at the end. */
-  head = '';
-  /** The same for a 304 made from this response. */
-  notModifiedHead = '';
   /** Body as it came. Shared by all readers: never changed. */
   chunks: Uint8Array[] = [];
   /** Bytes of the body so far. */
@@ -85,6 +83,11 @@ export class StoredResponse {
   /** Sampled checksum of the body, or -1 when it is not checked. */
   checksum = -1;
 
+  // Made when first asked for: much of what is stored is never asked for again.
+  #head = '';
+  #notModifiedHead = '';
+  #text: string | undefined = undefined;
+  #textLength = 0;
   // The last lines written for a hit: they change once a second.
   #hitAge = -1;
   #hitLines = '';
@@ -125,14 +128,46 @@ export class StoredResponse {
     this.staleIfErrorUntil = this.freshUntil + (staleAllowed ? ifError : 0);
     this.etag = firstValue(fields, 'etag');
     this.lastModified = firstValue(fields, 'last-modified');
-    this.#prepareHeads();
+    let length = 64;
+    for (let i = 0; i < fields.length; i++) length += (fields[i] as string).length + 2;
+    this.#textLength = length;
+    this.#forget();
   }
 
   /** The body is whole: from now on the response can be served from the store. */
   finish(): void {
     this.complete = true;
     this.checksum = sampledChecksum(this.chunks, this.length);
-    this.#prepareHeads();
+    this.#forget();
+  }
+
+  /** Status line and field lines, with `Content-Length` if the length is known; no empty line at the end. */
+  get head(): string {
+    if (this.#head === '') {
+      const length = this.framedLength;
+      const fields = length >= 0 ? [...this.fields, 'Content-Length', String(length)] : this.fields;
+      this.#head = headOf(this.status, this.reason, fields);
+    }
+    return this.#head;
+  }
+
+  /** The same for a 304 made from this response. */
+  get notModifiedHead(): string {
+    if (this.#notModifiedHead === '') {
+      this.#notModifiedHead = headOf(304, 'Not Modified', notModifiedFields(this.fields));
+    }
+    return this.#notModifiedHead;
+  }
+
+  /**
+   * A complete small body as a latin1 string, byte for byte, so that it can leave in one write with the head;
+   * `undefined` for others.
+   */
+  get text(): string | undefined {
+    if (this.#text === undefined && this.complete && this.length <= SMALL_BODY) {
+      this.#text = Buffer.concat(this.chunks).toString('latin1');
+    }
+    return this.#text;
   }
 
   /** Value for `Content-Length`, or -1: not known as yet, or none because of the status (RFC 9110 §8.6). */
@@ -187,11 +222,12 @@ export class StoredResponse {
 
   /** Bytes that this response counts for: body, text, key and overhead. */
   get bytes(): number {
-    const text =
-      this.head.length * 2 + this.notModifiedHead.length + this.key.length + this.variantKey.length;
+    // Text counts for the field lines, the head and the head of a 304, made or not, so that it stays the same.
+    const text = this.#textLength * 3 + this.key.length + this.variantKey.length;
     const strings = this.fields.length + this.tags.length * 4;
     const objects = strings * STRING_OVERHEAD + this.chunks.length * CHUNK_OVERHEAD;
-    return ENTRY_OVERHEAD + text + objects + this.length;
+    const body = this.length <= SMALL_BODY ? this.length * 2 : this.length;
+    return ENTRY_OVERHEAD + text + objects + body;
   }
 
   #renewHit(age: number, now: number, member: string): void {
@@ -200,13 +236,10 @@ export class StoredResponse {
     this.#hitLines = `Age: ${age}\r\nCache-Status: ${this.#hitStatus}\r\n`;
   }
 
-  #prepareHeads(): void {
+  #forget(): void {
     this.#hitAge = -1;
-    const length = this.framedLength;
-    const fields = length >= 0 ? [...this.fields, 'Content-Length', String(length)] : this.fields;
-    this.head = headOf(this.status, this.reason, fields);
-    this.notModifiedHead =
-      this.status === 200 ? headOf(304, 'Not Modified', notModifiedFields(this.fields)) : '';
+    this.#head = '';
+    this.#notModifiedHead = '';
   }
 }
 

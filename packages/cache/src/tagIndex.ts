@@ -1,4 +1,4 @@
-import { combinedValue } from './fields.ts';
+import { combinedValue, fieldIndex } from './fields.ts';
 import type { Fields } from './fields.ts';
 
 /** Which keys have a tag. As large as what is stored, and counted there: an entry holds its tags. */
@@ -33,6 +33,8 @@ export class TagIndex {
   }
 }
 
+const NO_TAGS: readonly string[] = [];
+
 /** Longest tag that is kept. */
 const MAX_TAG_LENGTH = 256;
 
@@ -42,7 +44,8 @@ const MAX_TAG_LENGTH = 256;
  *
  * @param names lower-case field names.
  */
-export function tagsOf(fields: Fields, names: readonly string[], limit: number): string[] {
+export function tagsOf(fields: Fields, names: readonly string[], limit: number): readonly string[] {
+  if (!names.some((name) => fieldIndex(fields, name) >= 0)) return NO_TAGS;
   const tags = new Set<string>();
   for (const name of names) {
     const value = combinedValue(fields, name);

@@ -56,7 +56,8 @@ export function normaliseValue(name: string, value: string, normalisation: VaryN
   if (normal === undefined) {
     normal = preference ? normalisePreferences(name, value) : withoutListSpace(value);
     if (lately.size >= LATELY_LIMIT) lately.clear();
-    lately.set(memo, normal);
+    // Copies: pieces of a request's head would keep all of it.
+    lately.set(Buffer.from(memo, 'latin1').toString('latin1'), normal);
   }
   return normal;
 }
