@@ -199,8 +199,10 @@ const table: readonly (readonly [
   ],
 ];
 
+const cases = table.map(([name, text, ...expected]) => ({ name, text, expected }));
+
 describe('a broken file', () => {
-  it.each(table)('%s', (_name, text, ...expected) => {
+  it.each(cases)('$name', ({ text, expected }) => {
     const problems = mistakes(text);
     const seen = problems.map(({ line, column, path }) => `${line}:${column} ${path}`);
     expect(seen).toEqual(expected.map(([position]) => position));

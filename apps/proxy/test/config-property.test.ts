@@ -5,12 +5,13 @@ import { asAny, fieldsOf, isRequired } from '../src/config/schema.ts';
 import type { AnyOption, Leaf } from '../src/config/option.ts';
 import { formatProblems, printConfig, rootOption } from '../src/config/index.ts';
 import { DURATION_PATTERN, PERCENT_PATTERN, SIZE_PATTERN } from '../src/config/units.ts';
-import { CONTRACT, parse } from './support.ts';
+import { optionAt } from '../src/config/validate.ts';
+import { CONTRACT, parse, valid } from './support.ts';
 
 /** Values for the options that the generic generator cannot guess; `null`: leave the option out. */
 const special: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   url: fc.nat(60_000).map((port) => `https://backend.example:${port + 1}`),
-  host: fc.constantFrom('a.example', '*.example.org', '10.0.0.1'),
+  host: fc.constantFrom('a.example', '10.0.0.1'),
   path: fc.constantFrom('/', '/api', '/a/b'),
   paths: fc.subarray(['/private/**', '/x']),
   upstream: fc.constant('app'),
@@ -20,9 +21,10 @@ const special: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   token: fc.constant('a-token-of-enough-letters'),
   expectStatus: fc.constantFrom(['2xx'], ['200', 404], ['200-299', '300-399']),
   workers: fc.constantFrom('auto', 1, 8),
-  port: fc.constantFrom(1, 8443),
+  weight: fc.integer({ min: 1, max: 9 }),
+  port: fc.integer({ min: 1, max: 65_000 }),
   backoff: fc.constantFrom('0s', '20ms'),
-  passphrase: fc.constant(null),
+  passphrase: fc.constant('a-token-of-enough-letters'),
 };
 
 const leafValue = (key: string, leaf: Leaf<unknown>): fc.Arbitrary<unknown> => {
@@ -55,26 +57,39 @@ const valueOf = (key: string, option: AnyOption): fc.Arbitrary<unknown> => {
   return fc.record(model, { requiredKeys: required });
 };
 
-/** Files with every option now and then; some contradict themselves, which is no concern here. */
+/** The steps of a path as messages write it. */
+const steps = (path: string): (string | number)[] =>
+  [...path.matchAll(/\[(\d+)\]|([A-Za-z0-9]+)/gu)].map(([, index, key]) => key ?? Number(index));
+
+/** Takes out of a file what contradicts something else, until nothing does. */
+const withoutConflicts = (file: unknown): string => {
+  const document = parseDocument(stringify(file));
+  for (let round = 0; round < 40; round++) {
+    const conflict = parse(document.toString()).problems.find(({ code }) => code === 'CONFIG_CONFLICT');
+    if (conflict === undefined) break;
+    const path = steps(conflict.path);
+    // What a section cannot do without takes the section with it.
+    const option = optionAt(path);
+    document.deleteIn(option !== null && isRequired(option) ? path.slice(0, -1) : path);
+  }
+  return document.toString();
+};
+
+/** Files with every option now and then; many contradict themselves. */
 const anyFile = valueOf('', asAny(rootOption));
 
 describe('any file made of allowed values', () => {
   it('has no mistakes but contradictions, and prints itself so that it reads the same', () => {
-    let valid = 0;
     fc.assert(
       fc.property(anyFile, (file) => {
-        const { config, problems } = parse(stringify(file));
-        const wrong = problems.filter(({ code }) => code !== 'CONFIG_CONFLICT');
+        const wrong = parse(stringify(file)).problems.filter(({ code }) => code !== 'CONFIG_CONFLICT');
         expect(formatProblems(wrong)).toBe('');
-        if (config === null) return;
-        valid++;
-        const again = parse(printConfig(config).replaceAll('"***"', 'a-token-of-enough-letters'));
-        expect(formatProblems(again.problems)).toBe('');
-        expect(again.config).toEqual(config);
+        const config = valid(withoutConflicts(file));
+        const printed = printConfig(config).replaceAll('"***"', 'a-token-of-enough-letters');
+        expect(valid(printed)).toEqual(config);
       }),
-      { numRuns: 150, seed: 7 },
+      { numRuns: 30, seed: 7 },
     );
-    expect(valid).toBeGreaterThan(5);
   });
 
   it('never crashes the loader once it is damaged anywhere', () => {
@@ -86,9 +101,9 @@ describe('any file made of allowed values', () => {
           const start = at % text.length;
           text = text.slice(0, start) + insert + text.slice(start + length);
         }
-        expectPlaced(text);
+        expect(misplaced(text)).toEqual([]);
       }),
-      { numRuns: 400, seed: 11 },
+      { numRuns: 200, seed: 11 },
     );
   });
 
@@ -105,9 +120,9 @@ describe('any file made of allowed values', () => {
         const document = parseDocument(CONTRACT);
         const paths = scalarPaths(document.toJS(), []);
         document.setIn(paths[which % paths.length] ?? [], value);
-        expectPlaced(document.toString());
+        expect(misplaced(document.toString())).toEqual([]);
       }),
-      { numRuns: 300, seed: 13 },
+      { numRuns: 150, seed: 13 },
     );
   });
 });
@@ -125,16 +140,17 @@ const scalarPaths = (
   );
 };
 
-/** Whatever is wrong has a position inside of the text, and can be shown. */
-const expectPlaced = (text: string): void => {
+/** What the loader does wrong with a text: every mistake must have a place inside of it and be showable. */
+const misplaced = (text: string): readonly unknown[] => {
   const { config, problems } = parse(text);
-  expect(config === null).toBe(problems.length > 0);
   const lines = text.split(/\r\n|\r|\n/u).length;
-  for (const { line, column, length } of problems) {
-    expect(line).toBeGreaterThanOrEqual(1);
-    expect(line).toBeLessThanOrEqual(lines);
-    expect(column).toBeGreaterThanOrEqual(1);
-    expect(length).toBeGreaterThanOrEqual(1);
-  }
-  expect(typeof formatProblems(problems)).toBe('string');
+  const wrong = problems.filter(
+    ({ line, column, length }) => line < 1 || line > lines || column < 1 || length < 1,
+  );
+  const silent = (config === null) === problems.length > 0 ? [] : ['neither configuration nor problems'];
+  return [
+    ...wrong,
+    ...silent,
+    ...(problems.length > 0 && formatProblems(problems) === '' ? ['nothing shown'] : []),
+  ];
 };

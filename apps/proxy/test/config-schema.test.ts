@@ -26,13 +26,15 @@ describe('the published schema', () => {
   it('accepts every default that it names', () => {
     const ajv = new Ajv2020({ strict: true, allowUnionTypes: true });
     const seen: unknown[] = [];
+    const refused: unknown[] = [];
     JSON.stringify(toJsonSchema(rootOption, false), (_key, value: unknown) => {
       if (typeof value === 'object' && value !== null && 'default' in value && value.default !== '') {
         seen.push(value.default);
-        expect([value.default, ajv.validate(value, value.default)]).toEqual([value.default, true]);
+        if (!ajv.validate(value, value.default)) refused.push(value.default);
       }
       return value;
     });
+    expect(refused).toEqual([]);
     expect(seen.length).toBeGreaterThan(50);
   });
 });

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { rootOption, toJsonSchema } from '../config/index.ts';
-import { runProxy } from '../run/index.ts';
 import { check } from './check.ts';
 import { demo } from './demo.ts';
 import { processIo, type Io, type RunProxy } from './io.ts';
@@ -70,6 +69,9 @@ const program = (io: Io, runner: RunProxy, exit: { code: number }): Command => {
   return rp;
 };
 
+/** Loaded when it is needed: checking a file must not wait for the engine. */
+const engine: RunProxy = async (source, io) => (await import('../run/index.ts')).runProxy(source, io);
+
 /**
  * Runs one command of `rp` and resolves to the exit code of the process: 0 ok, 1 failure at run time, 2 usage or
  * configuration. It rejects only where the program itself is wrong.
@@ -77,7 +79,7 @@ const program = (io: Io, runner: RunProxy, exit: { code: number }): Command => {
 export async function main(
   args: readonly string[],
   io: Io = processIo(),
-  runner: RunProxy = runProxy,
+  runner: RunProxy = engine,
 ): Promise<number> {
   const exit: { code: number } = { code: EXIT.ok };
   try {
