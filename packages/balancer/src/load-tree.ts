@@ -5,6 +5,8 @@ import { type SlowStartOptions, warmShare } from './slow-start.ts';
 const never = 0x7fffffff;
 /** One attempt at a backend of weight 1 (16/16), in units of the key. */
 const loadUnit = 16 * 1024;
+/** Other threads can keep nodes moving while we look, but they repair them too. */
+const mostRounds = 16;
 /** Virtual time that one turn takes at weight 1/16. */
 const strideUnit = 2 ** 24;
 
@@ -92,14 +94,12 @@ export class LoadTree {
 
   /** Load, weight or state of a slot has changed: repairs the tree. */
   changed(slot: number): void {
-    let written = this.#climb(slot, 0);
+    this.#repair(slot);
     if (!this.#shared) return;
-    // Other threads can keep nodes moving, but they repair them too: a few rounds are enough.
-    for (let round = 0; round < 4; round++) {
+    for (let round = 0; round < mostRounds; round++) {
       // A full fence between our writes and looking again: of two threads at least one sees both changes.
       Atomics.add(this.#cells, Header.fence, 0);
-      written = this.#climb(slot, written);
-      if (written === 0) return;
+      if (!this.#repair(slot)) return;
     }
   }
 
@@ -112,27 +112,22 @@ export class LoadTree {
   }
 
   /**
-   * Puts the nodes above a slot right.
+   * Puts the nodes above a slot right, all the way up: stopping where the slot does not matter would save a
+   * few loads, and leave a wrong node above for ever, should there be one.
    *
-   * @param reach the topmost node that must be looked at; 0: wherever the slot stops mattering
-   * @returns the topmost node that was written, 0 for none
+   * @returns whether there was something to write
    */
-  #climb(slot: number, reach: number): number {
+  #repair(slot: number): boolean {
     const cells = this.#cells;
     this.#rekey(slot);
-    let written = 0;
+    let repaired = false;
     for (let node = (slot + this.#leaves) >>> 1; node >= 1; node >>>= 1) {
-      const before = read(cells, this.#tree + node);
       const best = this.lesser(this.winner(2 * node), this.winner(2 * node + 1));
-      if (best !== before) {
-        cells[this.#tree + node] = best;
-        written = node;
-      } else if (best !== slot && node <= (reach || node)) {
-        // The slot neither won nor wins here: nothing above depends on it.
-        return written;
-      }
+      if (best === read(cells, this.#tree + node)) continue;
+      cells[this.#tree + node] = best;
+      repaired = true;
     }
-    return written;
+    return repaired;
   }
 
   #rekey(slot: number): void {

@@ -275,8 +275,9 @@ export class UpstreamGroup {
       if (!membership.byKey.has(old.key)) leaveSlot(table, old.index);
     }
     tree?.rebuild();
-    Atomics.add(this.#cells, Header.version, 1);
     this.#rebuild(membership);
+    // Makes this and all other threads look, at their next pick, for what time is to end.
+    Atomics.add(this.#cells, Header.version, 1);
   }
 
   #refresh(now: number): void {
