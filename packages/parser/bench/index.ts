@@ -89,7 +89,7 @@ const rules: ForwardRequest = {
 };
 const target = Buffer.alloc(65_536);
 const write = (head: string): void => {
-  target.latin1Write(head, 0);
+  target.write(head, 0, 'latin1');
 };
 const minimalHead = headOf(minimalRequest);
 const browserHead = headOf(browserRequest);

@@ -11,6 +11,7 @@ export {
   type FieldSource,
   type MessageHead,
 } from './http1/heads.ts';
+export { appendField, removeField, setField } from './http1/edit-fields.ts';
 export { MessageParser } from './http1/message-parser.ts';
 export { RequestParser } from './http1/request-parser.ts';
 export { ResponseParser } from './http1/response-parser.ts';

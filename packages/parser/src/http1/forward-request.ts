@@ -82,6 +82,10 @@ export function forwardRequestHead(
   out += rules.trusted ? trustedTail(head, rules) : untrustedTail(head, rules);
   out += via(head, rules);
   if (head.framing === BodyFraming.chunked) out += 'Transfer-Encoding: chunked\r\n';
+  // Whoever gave the head a body of its own need not have given it the field.
+  else if (head.framing === BodyFraming.length && ids.indexOf(FieldId.contentLength) === -1) {
+    out += `Content-Length: ${head.contentLength}\r\n`;
+  }
   if (connection === 'close') out += 'Connection: close\r\n';
   else if (connection === 'upgrade') out += `Connection: upgrade\r\nUpgrade: ${head.upgrade}\r\n`;
   return `${out}${extra}\r\n`;
@@ -118,9 +122,10 @@ function guardedField(head: RequestHead, rules: ForwardRequest, id: FieldId, ind
   const name = head.fields[2 * index] as string;
   switch (id) {
     case FieldId.host:
-      return `${name}: ${rules.host ?? head.host}\r\n`;
+      return head.ids.indexOf(id) === index ? `${name}: ${rules.host ?? head.host}\r\n` : '';
     case FieldId.contentLength:
-      return head.framing === BodyFraming.length ? `${name}: ${head.contentLength}\r\n` : '';
+      if (head.framing !== BodyFraming.length || head.ids.indexOf(id) !== index) return '';
+      return `${name}: ${head.contentLength}\r\n`;
     // Written anew at the end.
     case FieldId.via:
     case FieldId.xForwardedFor:

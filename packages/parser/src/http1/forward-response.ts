@@ -1,7 +1,8 @@
 import { connectionOptions } from './connection.ts';
 import { BodyFraming } from './events.ts';
 import { FieldId, isNeverForwarded } from './field-id.ts';
-import { joinedValue, type ResponseHead } from './heads.ts';
+import { parseContentLength } from './framing.ts';
+import { fieldValue, joinedValue, type ResponseHead } from './heads.ts';
 
 /**
  * How the body goes on to the client: `keep` as it came (a length, chunked, or none, then with
@@ -37,6 +38,10 @@ export function forwardResponseHead(
   out += `Via: ${before ? `${before}, ` : ''}${head.minor === 1 ? '1.1' : '1.0'} ${viaName}\r\n`;
   const chunked = framing === 'chunked' || (framing === 'keep' && head.framing === BodyFraming.chunked);
   if (chunked && clientMinor === 1 && !bodiless) out += 'Transfer-Encoding: chunked\r\n';
+  // Whoever gave the head a body of its own need not have given it the field.
+  else if (withLength && head.framing === BodyFraming.length && ids.indexOf(FieldId.contentLength) === -1) {
+    out += `Content-Length: ${head.contentLength}\r\n`;
+  }
   if (connection === 'upgrade') out += `Connection: upgrade\r\nUpgrade: ${head.upgrade}\r\n`;
   else if (connection !== '') out += `Connection: ${connection}\r\n`;
   return `${out}${extra}\r\n`;
@@ -52,12 +57,18 @@ function endToEnd(head: ResponseHead, withLength: boolean, named: readonly strin
       if (named !== undefined && named.includes(name.toLowerCase())) continue;
     } else if (id === FieldId.via || isNeverForwarded(id)) continue;
     else if (id === FieldId.contentLength) {
-      if (withLength && head.framing !== BodyFraming.chunked && head.framing !== BodyFraming.close) {
-        out += `${name}: ${Number(fields[2 * i + 1])}\r\n`;
-      }
+      const length = withLength && ids.indexOf(id) === i ? lengthToTell(head) : -1;
+      if (length !== -1) out += `${name}: ${length}\r\n`;
       continue;
     }
     out += `${name}: ${fields[2 * i + 1]}\r\n`;
   }
   return out;
+}
+
+/** The length that goes into `Content-Length`: that of the body, or for information where none follows. */
+function lengthToTell(head: ResponseHead): number {
+  if (head.framing === BodyFraming.length) return head.contentLength;
+  if (head.framing !== BodyFraming.none) return -1;
+  return parseContentLength(fieldValue(head, FieldId.contentLength) ?? '');
 }

@@ -33,7 +33,9 @@ export function fixtures(name: string): Fixture[] {
 
 function unescaped(block: string): Buffer {
   const lines = block.replace(/\n$/, '').split('\n');
-  const text = lines.map((line) => (/(?<!\\)(?:\\\\)*\\$/.test(line) ? line.slice(0, -1) : `${line}\r\n`)).join('');
+  const text = lines
+    .map((line) => (/(?<!\\)(?:\\\\)*\\$/.test(line) ? line.slice(0, -1) : `${line}\r\n`))
+    .join('');
   const escapes: Record<string, string> = { n: '\n', r: '\r', t: '\t', '\\': '\\' };
   return Buffer.from(
     text.replace(/\\(?:x([0-9a-f]{2})|([nrt\\]))/g, (_all, hex: string | undefined, letter: string) =>

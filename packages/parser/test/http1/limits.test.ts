@@ -12,11 +12,15 @@ function outcomes(parser: MessageParser, text: string): string[] {
   open.push(parser);
   const bytes = Buffer.from(text, 'latin1');
   const ways = [[], everyByte(bytes.length), [7], [bytes.length >> 1]];
-  return ways.map((cuts) => replay(parser, bytes, cuts, ['GET']).findLast((line) => !line.startsWith('field')) ?? '');
+  return ways.map(
+    (cuts) => replay(parser, bytes, cuts, ['GET']).findLast((line) => !line.startsWith('field')) ?? '',
+  );
 }
 
-const request = (text: string, limits: Partial<WireLimits>): string[] => outcomes(new RequestParser(limits), text);
-const response = (text: string, limits: Partial<WireLimits>): string[] => outcomes(new ResponseParser(limits), text);
+const request = (text: string, limits: Partial<WireLimits>): string[] =>
+  outcomes(new RequestParser(limits), text);
+const response = (text: string, limits: Partial<WireLimits>): string[] =>
+  outcomes(new ResponseParser(limits), text);
 const all = (line: string): string[] => [line, line, line, line];
 const end = all('end');
 
@@ -29,7 +33,9 @@ describe('request line', () => {
     expect(request(`\r\n${line(60)}\r\nHost: a\r\n\r\n`, limits)).toEqual(end);
   });
   test('one over is refused with 414', () => {
-    expect(request(`${line(61)}\r\nHost: a\r\n\r\n`, limits)).toEqual(all('failed 414 ERR_REQUEST_LINE_TOO_LONG'));
+    expect(request(`${line(61)}\r\nHost: a\r\n\r\n`, limits)).toEqual(
+      all('failed 414 ERR_REQUEST_LINE_TOO_LONG'),
+    );
   });
   test('one over is refused even where something else is wrong later', () => {
     const text = `${line(61)}\r\nHost : a\r\n\r\n`;
@@ -45,7 +51,9 @@ describe('request line', () => {
   });
   test('the default is 8 KiB', () => {
     expect(request(`${line(8192)}\r\nHost: a\r\n\r\n`, {})).toEqual(end);
-    expect(request(`${line(8193)}\r\nHost: a\r\n\r\n`, {})).toEqual(all('failed 414 ERR_REQUEST_LINE_TOO_LONG'));
+    expect(request(`${line(8193)}\r\nHost: a\r\n\r\n`, {})).toEqual(
+      all('failed 414 ERR_REQUEST_LINE_TOO_LONG'),
+    );
   });
 });
 
@@ -78,7 +86,9 @@ describe('all fields', () => {
   test('of a response count with the status line, over the limit is 502', () => {
     const head = 'HTTP/1.1 204 OK\r\nHost: a\r\n';
     expect(response(`${head}\r\n`, { headerBytes: head.length })).toEqual(end);
-    expect(response(`${head}\r\n`, { headerBytes: head.length - 1 })).toEqual(all('failed 502 ERR_FIELDS_TOO_LARGE'));
+    expect(response(`${head}\r\n`, { headerBytes: head.length - 1 })).toEqual(
+      all('failed 502 ERR_FIELDS_TOO_LARGE'),
+    );
   });
 });
 
@@ -86,17 +96,25 @@ describe('number of fields', () => {
   const fields = (count: number): string => `Host: a\r\n${'a:\r\n'.repeat(count - 1)}`;
   test('at the limit passes, one over is refused with 431', () => {
     expect(request(`GET / HTTP/1.1\r\n${fields(100)}\r\n`, {})).toEqual(end);
-    expect(request(`GET / HTTP/1.1\r\n${fields(101)}\r\n`, {})).toEqual(all('failed 431 ERR_FIELDS_TOO_LARGE'));
-    expect(response(`HTTP/1.1 204 A\r\n${fields(101)}\r\n`, {})).toEqual(all('failed 502 ERR_FIELDS_TOO_LARGE'));
+    expect(request(`GET / HTTP/1.1\r\n${fields(101)}\r\n`, {})).toEqual(
+      all('failed 431 ERR_FIELDS_TOO_LARGE'),
+    );
+    expect(response(`HTTP/1.1 204 A\r\n${fields(101)}\r\n`, {})).toEqual(
+      all('failed 502 ERR_FIELDS_TOO_LARGE'),
+    );
   });
   test('the largest limit passes', () => {
     const limits = { headerCount: 5000, headerBytes: 100_000 };
     expect(request(`GET / HTTP/1.1\r\n${fields(5000)}\r\n`, limits)).toEqual(end);
-    expect(request(`GET / HTTP/1.1\r\n${fields(5001)}\r\n`, limits)).toEqual(all('failed 431 ERR_FIELDS_TOO_LARGE'));
+    expect(request(`GET / HTTP/1.1\r\n${fields(5001)}\r\n`, limits)).toEqual(
+      all('failed 431 ERR_FIELDS_TOO_LARGE'),
+    );
   });
   test('a head that is all fields does not overrun the tape', () => {
     const limits = { headerCount: 5000, headerBytes: 1_000_000 };
-    expect(request(`GET / HTTP/1.1\r\n${fields(60_000)}\r\n`, limits)).toEqual(all('failed 431 ERR_FIELDS_TOO_LARGE'));
+    expect(request(`GET / HTTP/1.1\r\n${fields(60_000)}\r\n`, limits)).toEqual(
+      all('failed 431 ERR_FIELDS_TOO_LARGE'),
+    );
   });
 });
 
@@ -144,14 +162,22 @@ test('a head sent byte by byte costs in proportion to its length', () => {
   // 32 KiB of head in pieces of one byte; copying the whole for each would be half a gigabyte.
   const parser = new RequestParser();
   open.push(parser);
-  const bytes = Buffer.from(`GET / HTTP/1.1\r\nHost: a\r\n${`Cookie: ${'x'.repeat(300)}\r\n`.repeat(90)}\r\n`);
+  const bytes = Buffer.from(
+    `GET / HTTP/1.1\r\nHost: a\r\n${`Cookie: ${'x'.repeat(300)}\r\n`.repeat(90)}\r\n`,
+  );
   for (let at = 0; at < bytes.length - 1; at++) expect(parser.execute(bytes, at, at + 1)).toBe(0);
   expect(parser.execute(bytes, bytes.length - 1, bytes.length)).toBe(1);
   expect(parser.head?.fields).toHaveLength(182);
 });
 
 test('limits that make no sense are refused', () => {
-  for (const limits of [{ headerCount: 0 }, { headerCount: 5001 }, { requestLine: -1 }, { headerBytes: 1.5 }, { chunkOverhead: Number.NaN }]) {
+  for (const limits of [
+    { headerCount: 0 },
+    { headerCount: 5001 },
+    { requestLine: -1 },
+    { headerBytes: 1.5 },
+    { chunkOverhead: Number.NaN },
+  ]) {
     expect(() => new RequestParser(limits)).toThrow(RangeError);
   }
 });

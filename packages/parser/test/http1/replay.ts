@@ -1,4 +1,10 @@
-import { BodyFraming, ParserEvent, RequestParser, ResponseParser, type MessageParser } from '../../src/index.ts';
+import {
+  BodyFraming,
+  ParserEvent,
+  ResponseParser,
+  type MessageParser,
+  type RequestParser,
+} from '../../src/index.ts';
 
 const framings = ['none', 'length', 'chunked', 'close'];
 
@@ -25,7 +31,8 @@ export class Replay {
     let at = start;
     for (let turn = 0; turn < 1_000_000 && !this.#failed; turn++) {
       const event = this.#parser.execute(chunk, at, end);
-      if (this.#parser.position < at || this.#parser.position > end) throw new Error('The position is out of range');
+      if (this.#parser.position < at || this.#parser.position > end)
+        throw new Error('The position is out of range');
       at = this.#parser.position;
       if (event === ParserEvent.needMore) {
         if (at !== end) throw new Error('needMore although not everything was consumed');
@@ -51,8 +58,8 @@ export class Replay {
     } else if (event === ParserEvent.end) {
       if (this.#body !== '') this.lines.push(`body ${JSON.stringify(this.#body)}`);
       this.#body = '';
-      const { trailers } = this.#parser;
-      for (let i = 0; trailers !== undefined && i < trailers.length; i += 2) {
+      const trailers = this.#parser.trailers ?? [];
+      for (let i = 0; i < trailers.length; i += 2) {
         this.lines.push(`trailer ${trailers[i]}: ${trailers[i + 1]}`);
       }
       this.lines.push('end');
@@ -81,7 +88,8 @@ export class Replay {
       'expectContinue' in head && head.expectContinue ? 'expectContinue' : '',
     ].filter((flag) => flag !== '');
     this.lines.push(['head', start, framings[head.framing] + length, ...flags].join(' '));
-    for (let i = 0; i < head.fields.length; i += 2) this.lines.push(`field ${head.fields[i]}: ${head.fields[i + 1]}`);
+    for (let i = 0; i < head.fields.length; i += 2)
+      this.lines.push(`field ${head.fields[i]}: ${head.fields[i + 1]}`);
   }
 }
 
