@@ -30,6 +30,7 @@ class Fuzzer {
   readonly #seed: number;
   readonly #memory: number[] = [];
   readonly #descriptors: number[] = [];
+  #said = '';
   cases = 0;
   answers = 0;
   failures = 0;
@@ -108,13 +109,12 @@ class Fuzzer {
       this.#fail('the process has ended', { cases: [first, this.cases], stderr: this.#subject.errors() });
       return false;
     }
-    try {
-      const { status, body } = await ask({ port: this.#subject.port }, '/ok/control');
-      if (status !== 200 || body.toString() !== CONTROL_BODY) this.#fail(`control request got ${status}`, {});
-    } catch (cause) {
-      this.#fail(`control request failed: ${String(cause)}`, { cases: [first, this.cases] });
-      return false;
-    }
+    // A supervisor replaces a dead worker within a second: that the process lives does not show that nothing died.
+    const said = this.#subject.errors();
+    if (said !== this.#said && /worker died/.test(said))
+      this.#fail('a worker died', { cases: [first, this.cases], stderr: said });
+    this.#said = said;
+    if (!(await this.#control(first)) && !(await this.#controlAfterRestart(first))) return false;
     const { memory, descriptors } = this.#subject.usage();
     this.#memory.push(memory);
     this.#descriptors.push(descriptors);
@@ -127,6 +127,27 @@ class Fuzzer {
       descriptors,
     });
     return true;
+  }
+
+  /** A correct request on the route of its own. A failure is recorded with what the proxy said. */
+  async #control(first: number): Promise<boolean> {
+    try {
+      const { status, body } = await ask({ port: this.#subject.port }, '/ok/control');
+      if (status !== 200 || body.toString() !== CONTROL_BODY) this.#fail(`control request got ${status}`, {});
+      return true;
+    } catch (cause) {
+      this.#fail(`control request failed: ${String(cause)}`, {
+        cases: [first, this.cases],
+        stderr: this.#subject.errors(),
+      });
+      return false;
+    }
+  }
+
+  /** Whether it serves again after the time a replacement takes; the run goes on then, and has failed all the same. */
+  async #controlAfterRestart(first: number): Promise<boolean> {
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+    return this.#control(first);
   }
 
   #fail(problem: string, more: Readonly<Record<string, unknown>>): void {

@@ -173,6 +173,10 @@ async function main(): Promise<void> {
         }),
       );
       if (failed > 0) process.exitCode = 1;
+    } catch (cause) {
+      // The other parts are still worth knowing; this one has failed.
+      console.log(JSON.stringify({ part: name, failed: 'could not be run', why: String(cause) }));
+      process.exitCode = 1;
     } finally {
       await group.close();
     }
