@@ -59,6 +59,15 @@ describe('rp', () => {
   });
 });
 
+describe('rp on a Node.js that is too old', () => {
+  it('says which one is needed, and ends with 1', () => {
+    const pretend = 'data:text/javascript,Object.defineProperty(process,"versions",{value:{node:"22.18.9"}})';
+    const old = spawnSync(process.execPath, ['--import', pretend, bin, '--version'], { encoding: 'utf8' });
+    expect([old.status, old.stdout]).toEqual([1, '']);
+    expect(old.stderr).toMatch(/^rp needs Node\.js 22\.19 or newer; this is 22\.18\.9 \(.*\)\.\n$/u);
+  });
+});
+
 describe('rp check', () => {
   it('says what would run', () => {
     const path = file(

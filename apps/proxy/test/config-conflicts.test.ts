@@ -138,6 +138,11 @@ const table: readonly (readonly [name: string, text: string, expected: RegExp])[
     /^6:21 upstreams\.a\.affinity\.by/,
   ],
   [
+    'a log file in a missing folder',
+    `${MINIMAL}log: { access: { file: missing/a.log } }\n`,
+    /^3:24 log\.access\.file: there is no such folder/,
+  ],
+  [
     'entries larger than the cache',
     `${MINIMAL}cache: { maxSize: 1MB }\n`,
     /^3:19 cache\.maxSize: maxEntrySize is above maxSize/,

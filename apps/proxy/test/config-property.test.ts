@@ -88,7 +88,7 @@ describe('any file made of allowed values', () => {
         const printed = printConfig(config).replaceAll('"***"', 'a-token-of-enough-letters');
         expect(valid(printed)).toEqual(config);
       }),
-      { numRuns: 30, seed: 7 },
+      { numRuns: 15, seed: 7 },
     );
   });
 
@@ -103,7 +103,7 @@ describe('any file made of allowed values', () => {
         }
         expect(misplaced(text)).toEqual([]);
       }),
-      { numRuns: 200, seed: 11 },
+      { numRuns: 150, seed: 11 },
     );
   });
 
@@ -122,7 +122,7 @@ describe('any file made of allowed values', () => {
         document.setIn(paths[which % paths.length] ?? [], value);
         expect(misplaced(document.toString())).toEqual([]);
       }),
-      { numRuns: 150, seed: 13 },
+      { numRuns: 100, seed: 13 },
     );
   });
 });

@@ -9,6 +9,7 @@ import {
 /** Every named file can be read, but those called `missing…`. */
 export const files = {
   unreadable: (path: string): string | null => (path.includes('missing') ? 'there is no such file' : null),
+  unwritable: (path: string): string | null => (path.includes('missing') ? 'there is no such folder' : null),
 };
 
 export const parse = (text: string, options: LoadOptions = {}) =>

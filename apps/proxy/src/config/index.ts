@@ -1,7 +1,7 @@
 export { configFromFlags, type ConfigFlags } from './flags.ts';
 export { diffConfig, type Change, type Plan } from './diff.ts';
 export type { Env } from './env.ts';
-export type { Files } from './crosscheck/context.ts';
+export type { Files } from './files.ts';
 export { loadConfig, parseConfig, type LoadOptions, type LoadResult } from './load.ts';
 export { printConfig, toPlain } from './print.ts';
 export { formatProblems, type Problem, type ProblemCode } from './problem.ts';

@@ -1,10 +1,12 @@
-import { accessSync, constants, readFileSync, statSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { checkListeners } from './crosscheck/listeners.ts';
 import { checkRouting } from './crosscheck/routes.ts';
 import { checkUpstreams } from './crosscheck/upstreams.ts';
-import type { CheckContext, Files } from './crosscheck/context.ts';
+import { checkLogs } from './crosscheck/logs.ts';
+import type { CheckContext } from './crosscheck/context.ts';
 import type { Env } from './env.ts';
+import { fileSystem, reasonOf, type Files } from './files.ts';
 import { completeConfig } from './complete.ts';
 import { rootOption, type ProxyConfig } from './options/root.ts';
 import type { Path, Problem } from './problem.ts';
@@ -30,28 +32,6 @@ export interface LoadOptions {
   /** How named files are looked at; default the file system. */
   readonly files?: Files;
 }
-
-const reasons: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file',
-  EACCES: 'this file may not be read by this user',
-  ENOTDIR: 'there is no such file',
-};
-
-const reasonOf = (error: unknown): string => {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
-  return reasons[code] ?? `this file cannot be read (${code})`;
-};
-
-const fileSystem: Files = {
-  unreadable: (path) => {
-    try {
-      accessSync(path, constants.R_OK);
-      return statSync(path).isDirectory() ? 'this is a folder, not a file' : null;
-    } catch (error) {
-      return reasonOf(error);
-    }
-  },
-};
 
 const isGiven = (root: unknown, path: Path): boolean => {
   let value = root;
@@ -96,6 +76,7 @@ export function parseConfig(text: string, options: LoadOptions = {}): LoadResult
   checkListeners(context);
   checkUpstreams(context);
   checkRouting(context);
+  checkLogs(context);
   const { problems } = report;
   return problems.length === 0 ? { config: deepFreeze(config), problems: [] } : { config: null, problems };
 }

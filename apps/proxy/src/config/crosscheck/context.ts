@@ -1,12 +1,7 @@
+import type { Files } from '../files.ts';
 import type { ProxyConfig } from '../options/root.ts';
 import type { Path } from '../problem.ts';
 import type { Report } from '../report.ts';
-
-/** What the loader needs to know about files; injected, so that checks can be tested without any. */
-export interface Files {
-  /** Why the file cannot be read, in words, or null if it can. */
-  readonly unreadable: (path: string) => string | null;
-}
 
 /** What the checks across options look at. */
 export interface CheckContext {
