@@ -73,7 +73,6 @@ export class AdaptiveWeights {
   #adapt(backends: readonly Backend[]): boolean {
     const means = backends.map((backend) => this.#meanSinceLast(backend));
     const known = means.filter((mean) => mean > 0);
-    if (known.length === 0) return false;
     const average = known.reduce((sum, mean) => sum + mean, 0) / known.length;
     let changed = false;
     backends.forEach((backend, at) => {

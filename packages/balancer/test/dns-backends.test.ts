@@ -1,4 +1,4 @@
-import { type BackendOptions, BalancerError, DnsBackends, type ResolvedAddress } from '@rp/balancer';
+import { type BackendOptions, type BalancerError, DnsBackends, type ResolvedAddress } from '@rp/balancer';
 import type { DnsBackendsOptions } from '@rp/balancer';
 import { expect, test } from 'vitest';
 import { FakeTime } from './fake-time.ts';

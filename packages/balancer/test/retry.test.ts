@@ -1,4 +1,5 @@
 import { type FailedAttempt, mayRetry, type NoRetryReason, retryDelay, retryOptions } from '@rp/balancer';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Fleet } from './fleet.ts';
 
@@ -62,23 +63,25 @@ describe('the decision', () => {
 });
 
 test('no combination ever repeats a request that may have been acted upon', () => {
-  const flags = [false, true];
-  for (const retryable of ['yes', 'no', 'reusedOnly'] as const)
-    for (const connectionReused of flags)
-      for (const requestSent of flags)
-        for (const idempotent of flags)
-          for (const responseStarted of flags) {
-            const failed = { ...safe, retryable, connectionReused, requestSent, idempotent, responseStarted };
-            const decision = mayRetry(
-              { ...failed, budgetAvailable: true, otherBackendAvailable: true },
-              options,
-              0,
-            );
-            if (decision.retry) {
-              expect(responseStarted).toBe(false);
-              expect(requestSent && !idempotent).toBe(false);
-            }
-          }
+  const flags = fc.boolean();
+  const failure = fc.record({
+    retryable: fc.constantFrom('yes', 'no', 'reusedOnly'),
+    connectionReused: flags,
+    requestSent: flags,
+    idempotent: flags,
+    responseStarted: flags,
+    bodyReplayable: flags,
+    attempts: fc.integer({ min: 1, max: 4 }),
+    budgetAvailable: flags,
+    otherBackendAvailable: flags,
+  });
+  fc.assert(
+    fc.property(failure, (failed) => {
+      const dangerous = failed.responseStarted || (failed.requestSent && !failed.idempotent);
+      expect(dangerous && mayRetry(failed, options, 0).retry).toBe(false);
+    }),
+    { numRuns: 2_000 },
+  );
 });
 
 test('the first retry goes out at once, later ones back off exponentially, with jitter and a limit', () => {

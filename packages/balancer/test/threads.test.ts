@@ -61,7 +61,7 @@ async function run(table: BackendTable, workers: number, job: Job): Promise<read
   });
   await Promise.all(threads.map(next));
   const reports = Promise.all(threads.map(next));
-  for (const thread of threads) thread.postMessage('go');
+  for (const thread of threads) thread.postMessage('go', []);
   const done = await reports;
   await Promise.all(threads.map((thread) => thread.terminate()));
   return done as readonly Report[];
