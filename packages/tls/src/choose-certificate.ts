@@ -10,9 +10,11 @@ const HASH_OF_CURVE: ReadonlyMap<number, string> = new Map([
 ]);
 
 /**
- * Picks from the certificates of a name the one that a client can verify: ECDSA first, because its signature costs a
- * tenth of RSA's. OpenSSL would do that by itself for a context with several certificates, but Node takes
- * one certificate only out of a context that SNICallback gives.
+ * Picks from the certificates of a name one that a client can verify. OpenSSL would do that by itself for a context
+ * with several certificates, but Node takes one certificate only out of a context that SNICallback gives.
+ *
+ * TLS 1.3: ECDSA first, because its signature costs a tenth of RSA's. TLS 1.2: RSA first, because there the suites
+ * decide as well, Node does not tell which of them a client offers, and clients without RSA suites are the rarest.
  *
  * @param algorithms signature algorithms that client and server share, as `TLSSocket#getSharedSigalgs` names them.
  * @param version protocol of the handshake, as `TLSSocket#getProtocol` names it.
@@ -23,14 +25,20 @@ export function chooseCertificate(
   version: string | null,
 ): Certificate | undefined {
   const { ecdsa, ed25519, rsa } = choice;
+  const shares = (start: string): boolean => algorithms.some((algorithm) => algorithm.startsWith(start));
+  if (version === 'TLSv1.2' && rsa !== undefined && shares('RSA')) return rsa;
   if (ecdsa !== undefined) {
-    const wanted = version === 'TLSv1.2' ? 'ECDSA+' : `ECDSA+${HASH_OF_CURVE.get(ecdsa.info.keyBits) ?? ''}`;
-    if (algorithms.some((algorithm) => algorithm.startsWith(wanted))) return ecdsa;
+    const hash = version === 'TLSv1.2' ? '' : (HASH_OF_CURVE.get(ecdsa.info.keyBits) ?? '');
+    if (shares(`ECDSA+${hash}`)) return ecdsa;
   }
-  if (rsa !== undefined && algorithms.some((algorithm) => algorithm.startsWith('RSA'))) return rsa;
-  if (ed25519 !== undefined && algorithms.some((algorithm) => algorithm.startsWith('Ed25519')))
-    return ed25519;
+  if (rsa !== undefined && shares('RSA')) return rsa;
+  if (ed25519 !== undefined && shares('Ed25519')) return ed25519;
   return ecdsa ?? rsa ?? ed25519;
+}
+
+/** Whether two choices are the same certificates. */
+export function sameChoice(a: CertificateChoice | undefined, b: CertificateChoice | undefined): boolean {
+  return a?.rsa === b?.rsa && a?.ecdsa === b?.ecdsa && a?.ed25519 === b?.ed25519;
 }
 
 /** The certificate of a name that has one kind of key only; undefined if there are several kinds. */

@@ -2,7 +2,7 @@ import { Socket } from 'node:net';
 import tls from 'node:tls';
 import type { Certificate } from './certificate.ts';
 import type { CertificateChoice, CertificateStore } from './certificate-store.ts';
-import { SLOTS_STAY, chooseCertificate, defaultChoice, onlyCertificate } from './choose-certificate.ts';
+import { SLOTS_STAY, chooseCertificate, defaultChoice, onlyCertificate, sameChoice } from './choose-certificate.ts';
 import { type ClientAuth, clientAuthOptions, sessionIdContext } from './client-auth.ts';
 import { TlsError } from './errors.ts';
 import { type TlsPolicy, secureOptions } from './policy.ts';
@@ -79,11 +79,16 @@ export class TlsServerBinding {
     return options;
   }
 
-  /** Keeps a server up to date with {@link update} and ticket rotations until it closes. Call before `listen`. */
+  /**
+   * Keeps a server up to date with {@link update} and ticket rotations until it closes, and ends connections whose
+   * handshake failed: on a timeout `tls.Server` only tells of it, and leaves the connection open for ever.
+   * Call before `listen`.
+   */
   attach(server: tls.Server): void {
     if (!this.#servers.has(server)) {
       this.#servers.add(server);
       server.once('close', () => this.#servers.delete(server));
+      server.on('tlsClientError', (_error, socket) => socket.destroy());
     }
     this.#options.tickets?.install(server);
   }
@@ -110,7 +115,10 @@ export class TlsServerBinding {
     if (!sameChoice(choice, this.#default)) this.#applyDefault(choice);
   }
 
-  /** The callback alone, for servers that are configured by hand. It always answers from the newest store. */
+  /**
+   * The callback alone. It always answers from the newest store, and leaves the default certificate to the server,
+   * whose other options must come from {@link serverOptions}.
+   */
   sniCallback(): SniCallback {
     const select = (socket: unknown, serverName: string, done: SniDone): void =>
       this.#select(socket, serverName, done);
@@ -129,13 +137,20 @@ export class TlsServerBinding {
       done(refusal(selection.kind, serverName));
       return;
     }
-    try {
-      done(null, this.#contextFor(socket, selection.choice));
-    } catch (cause) {
-      done(
-        new TlsError('TLS_KEY_UNPARSABLE', `no context for ${JSON.stringify(serverName)}`, 'proxy', cause),
-      );
+    if (sameChoice(selection.choice, this.#default)) {
+      // No context: the server's own, from which OpenSSL picks by itself.
+      done(null);
+      return;
     }
+    let context: tls.SecureContext;
+    try {
+      context = this.#contextFor(socket, selection.choice);
+    } catch (cause) {
+      const reason = `no context for ${JSON.stringify(serverName)}`;
+      done(new TlsError('TLS_KEY_UNPARSABLE', reason, 'proxy', cause));
+      return;
+    }
+    done(null, context);
   }
 
   /** The context to answer with. Asking for the client's algorithms costs 10 µs: only where there is a choice. */
@@ -176,10 +191,6 @@ export class TlsServerBinding {
 function certificatesOf(choice: CertificateChoice | undefined): Certificate[] {
   if (choice === undefined) return [];
   return [choice.rsa, choice.ecdsa, choice.ed25519].filter((one) => one !== undefined);
-}
-
-function sameChoice(a: CertificateChoice | undefined, b: CertificateChoice | undefined): boolean {
-  return a?.rsa === b?.rsa && a?.ecdsa === b?.ecdsa && a?.ed25519 === b?.ed25519;
 }
 
 function refusal(

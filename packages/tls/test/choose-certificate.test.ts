@@ -12,7 +12,8 @@ describe('by what the client can verify', () => {
   it.each([
     [['RSA-PSS+SHA256', 'ECDSA+SHA256', 'Ed25519+UNDEF'], 'TLSv1.3', ecdsa],
     [['RSA-PSS+SHA256', 'ECDSA+SHA384'], 'TLSv1.3', rsa],
-    [['RSA-PSS+SHA256', 'ECDSA+SHA384'], 'TLSv1.2', ecdsa],
+    [['RSA-PSS+SHA256', 'ECDSA+SHA256'], 'TLSv1.2', rsa],
+    [['ECDSA+SHA384'], 'TLSv1.2', ecdsa],
     [['RSA+SHA256'], 'TLSv1.2', rsa],
     [['Ed25519+UNDEF'], 'TLSv1.3', ed25519],
     [[], 'TLSv1.3', ecdsa],

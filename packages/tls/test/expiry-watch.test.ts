@@ -49,7 +49,7 @@ describe('expiry', () => {
       next = watch.check(certificates);
       seen.push(next);
     }
-    expect(notices).toHaveLength(9);
+    expect(notices).toHaveLength(10);
     expect(seen.at(-1)).toBe(Infinity);
   });
 

@@ -31,6 +31,7 @@ async function serve(options: Partial<TlsServerBindingOptions> = {}, limiter?: H
   const server = tls.createServer(binding.serverOptions());
   const counters = new HandshakeCounters();
   guardHandshakes(server, limiter === undefined ? { counters } : { counters, limiter });
+  binding.attach(server);
   open.push(server);
   return { port: await listen(server), counters };
 }
@@ -146,8 +147,8 @@ describe('limits', () => {
     let now = 0;
     const { port, counters } = await serve({}, new HandshakeLimiter({ rate: 1, burst: 2, now: () => now }));
     const outcomes: string[] = [];
-    for (let i = 0; i < 4; i += 1) outcomes.push(await connect(port).then(({ text }) => text, () => 'refused'));
-    expect(outcomes).toEqual(['hello\n', 'hello\n', 'refused', 'refused']);
+    for (let i = 0; i < 4; i += 1) outcomes.push(await connect(port).then(({ text }) => text, () => ''));
+    expect(outcomes).toEqual(['hello\n', 'hello\n', '', '']);
     expect(counted(counters)).toMatchObject({ 'handshakes.completed': 2, 'failures.rateLimited': 2 });
     now = 1000;
     expect((await connect(port)).text).toBe('hello\n');
@@ -159,6 +160,17 @@ describe('limits', () => {
     socket.on('error', () => undefined);
     await once(socket, 'close');
     await expect.poll(() => counted(counters)).toMatchObject({ 'failures.timeout': 1 });
+  });
+
+  it('cut a handshake that trickles: the limit is for all of it, not for a pause', async () => {
+    const { port, counters } = await serve({ handshakeTimeout: 150 });
+    const socket = net.connect(port, '127.0.0.1');
+    socket.on('error', () => undefined);
+    socket.write(Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xfc, 0x03, 0x03]));
+    const trickle = setInterval(() => socket.write(Buffer.from([0])), 20);
+    await once(socket, 'close');
+    clearInterval(trickle);
+    expect(counted(counters)).toMatchObject({ 'failures.timeout': 1 });
   });
 
   it('default to ten seconds for a handshake', () => {

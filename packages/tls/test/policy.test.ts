@@ -20,6 +20,8 @@ afterAll(() => authority.close());
 const store = new CertificateStore([
   loadCertificate(authority.issue('rsa', { san: 'DNS:a', key: 'rsa' })),
   loadCertificate(authority.issue('ec', { san: 'DNS:a' })),
+  loadCertificate(authority.issue('pair-rsa', { san: 'DNS:pair', key: 'rsa' })),
+  loadCertificate(authority.issue('pair-ec', { san: 'DNS:pair' })),
 ]);
 const open: tls.Server[] = [];
 afterEach(async () => {
@@ -105,6 +107,12 @@ describe('on the wire', () => {
   it.each(TLS12_CIPHERS)('a client with only %s is served', async (cipher) => {
     const { port } = await serve();
     expect(await sClient(port, 'a', '-tls1_2', '-cipher', cipher)).toMatchObject({ completed: true, cipher });
+  });
+
+  it('hazard: a name with RSA and ECDSA serves a TLS 1.2 client that has RSA suites only', async () => {
+    const { port } = await serve();
+    const view = await sClient(port, 'pair', '-tls1_2', '-cipher', 'ECDHE-RSA-AES128-GCM-SHA256');
+    expect(view).toMatchObject({ completed: true, subject: 'pair-rsa' });
   });
 
   it('the server chooses the suite', async () => {

@@ -105,10 +105,10 @@ describe.each(VERSIONS)('server names over %s', (version) => {
       [rsaOnly, ...pair.toReversed()],
     ]) {
       const { port } = await serve(certificates);
-      expect(await sClient(port, 'pair.example', version)).toMatchObject({
-        subject: 'pair-ec',
-        completed: true,
-      });
+      const ecdsa = await sClient(port, 'pair.example', version, '-sigalgs', 'ECDSA+SHA256');
+      expect(ecdsa).toMatchObject({ subject: 'pair-ec', completed: true });
+      const any = await sClient(port, 'pair.example', '-tls1_3');
+      expect(any).toMatchObject({ subject: 'pair-ec', completed: true });
       const rsa = await sClient(port, 'pair.example', version, '-sigalgs', 'RSA-PSS+SHA256');
       expect(rsa).toMatchObject({ subject: 'pair-rsa', completed: true });
     }
