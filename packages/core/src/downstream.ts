@@ -1,5 +1,6 @@
 import type { ForwardRequest, ResponseHead } from '@rp/parser';
 import type { LocalAnswer } from './answers.ts';
+import type { ExchangeOutcome } from './exchange-outcome.ts';
 import type { ProxyFailure } from './failure.ts';
 import type { ChunkSource } from './read-buffers.ts';
 import type { Tunnel, TunnelEnd } from './tunnel.ts';
@@ -76,5 +77,5 @@ export interface Downstream {
   openTunnel(head: ResponseHead, backend: TunnelEnd): Tunnel;
 
   /** The exchange ended: what it needed of the client's side is free. */
-  exchangeDone(): void;
+  exchangeDone(outcome: ExchangeOutcome): void;
 }

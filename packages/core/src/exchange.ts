@@ -10,6 +10,7 @@ import {
 } from './contracts.ts';
 import { Counter } from './counters.ts';
 import type { BodyView, Downstream } from './downstream.ts';
+import type { ExchangeOutcome } from './exchange-outcome.ts';
 import { ProxyFailure } from './failure.ts';
 import { HeldBody } from './held-body.ts';
 import { isIdempotent, mayReplay } from './repeat.ts';
@@ -17,9 +18,6 @@ import type { ChunkSource } from './read-buffers.ts';
 import type { Runtime } from './runtime.ts';
 import { Timer } from './timer-wheel.ts';
 import type { BackendEntry, Upstream } from './upstream.ts';
-
-/** How an exchange ended. */
-export type ExchangeOutcome = 'done' | 'answered' | 'cut' | 'clientGone' | 'tunnelled';
 
 /** Bytes of a request body that are kept so that the request can be repeated. */
 const MAX_KEPT_BODY = 65_536;
@@ -459,7 +457,7 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
       hooks.responseSent.run({ exchange: this, status: this.status, bytesSent: this.bytesOut }, () => {});
     }
     this.#held = undefined;
-    this.downstream.exchangeDone();
+    this.downstream.exchangeDone(outcome);
   }
 
   #reset(request: RequestHead, now: number): void {

@@ -28,7 +28,8 @@ export {
   type ResponseEvent,
   type SentEvent,
 } from './engine-hooks.ts';
-export { Exchange, type ExchangeOutcome } from './exchange.ts';
+export { Exchange } from './exchange.ts';
+export type { ExchangeOutcome } from './exchange-outcome.ts';
 export { ProxyFailure, failures, type FailureCode, type FailureSource, type Retryable } from './failure.ts';
 export { HookPoint, type HookFailure, type HookHandler, type HookOptions, type HookVerdict } from './hooks.ts';
 export type { ListenOptions } from './listener.ts';

@@ -15,6 +15,7 @@ import type { ReadableClient } from '../client-socket.ts';
 import { ConnectionState, ConnectionStateMachine } from '../connection-state.ts';
 import type { BodyView, Downstream } from '../downstream.ts';
 import { Exchange } from '../exchange.ts';
+import type { ExchangeOutcome } from '../exchange-outcome.ts';
 import { ProxyFailure, requestFailure } from '../failure.ts';
 import { ownedChunk, type ChunkSource, type SwitchingBuffer } from '../read-buffers.ts';
 import type { Runtime } from '../runtime.ts';
@@ -322,7 +323,8 @@ export class Http1Connection extends Timer implements Downstream, TunnelEnd {
     if (!this.#requestRead && this.#waiting === 'nothing') this.#wait('body', this.#runtime.settings.timeouts.body);
   }
 
-  exchangeDone(): void {
+  exchangeDone(outcome: ExchangeOutcome): void {
+    if (outcome === 'clientGone') return this.#abort();
     if (this.#state.current === ConnectionState.closing || this.#tunnel !== undefined) return;
     // The rest of this chunk may hold the rest of the request: decided when it has been parsed.
     if (!this.#requestRead && this.#consuming) return;
@@ -405,6 +407,11 @@ export class Http1Connection extends Timer implements Downstream, TunnelEnd {
   /** Ends now, whatever is under way. */
   terminate(failure: ProxyFailure): void {
     if (this.#exchange.active) this.#exchange.clientGone(failure);
+    else this.#abort();
+  }
+
+  #abort(): void {
+    if (this.#state.current !== ConnectionState.closing) this.#state.go(ConnectionState.closing);
     this.#socket.destroy();
   }
 
