@@ -3,6 +3,9 @@ import type { FieldKind } from './field-kind.ts';
 /** What RFC 7541 §4.1 adds to the octets of name and value for the size of an entry. */
 export const ENTRY_OVERHEAD = 32;
 
+/** Entries that the ring has room for when the first one comes. */
+const FIRST_LENGTH = 16;
+
 /**
  * The dynamic table of a decoder (RFC 7541 §2.3.2): a ring that grows with what the peer really inserts,
  * so that an idle connection holds next to nothing.
@@ -14,12 +17,12 @@ export class DecoderTable {
   capacity: number;
   /** Entries in the table. */
   count: number = 0;
-  #newest = 0;
-  #mask = 15;
-  #names: string[] = Array.from({ length: 16 }, () => '');
-  #values: string[] = Array.from({ length: 16 }, () => '');
-  #nameKinds: number[] = Array.from({ length: 16 }, () => 0);
-  #kinds: number[] = Array.from({ length: 16 }, () => 0);
+  #newest = -1;
+  #mask = -1;
+  #names: string[] = [];
+  #values: string[] = [];
+  #nameKinds: number[] = [];
+  #kinds: number[] = [];
 
   constructor(capacity: number) {
     this.capacity = capacity;
@@ -76,6 +79,7 @@ export class DecoderTable {
   }
 
   #grow(): void {
+    const length = Math.max(FIRST_LENGTH, this.count * 2);
     const names: string[] = [];
     const values: string[] = [];
     const nameKinds: number[] = [];
@@ -86,14 +90,14 @@ export class DecoderTable {
       nameKinds.push(this.nameKind(index));
       kinds.push(this.kind(index));
     }
-    for (let index = this.count; index < this.count * 2; index++) {
+    for (let index = this.count; index < length; index++) {
       names.push('');
       values.push('');
       nameKinds.push(0);
       kinds.push(0);
     }
     this.#newest = this.count - 1;
-    this.#mask = this.count * 2 - 1;
+    this.#mask = length - 1;
     this.#names = names;
     this.#values = values;
     this.#nameKinds = nameKinds;

@@ -1,11 +1,18 @@
 import { NAME_BUCKETS } from './header-names.ts';
 import type { HeaderName } from './header-names.ts';
+import { ownCopy } from './own-copy.ts';
 import { STATIC_TABLE_SIZE } from './static-table.ts';
 
 const ENTRY_OVERHEAD = 32;
 
 /** How many entries of a hash chain are looked at; newer ones first, and those are the likely ones. */
 const MAX_STEPS = 8;
+
+/** Entries that the ring has room for when the first one comes. */
+const FIRST_LENGTH = 16;
+
+/** The chains of a table that never had an entry; never written. */
+const NO_CHAINS: number[] = Array.from({ length: NAME_BUCKETS }, () => 0);
 
 /**
  * The dynamic table of an encoder (RFC 7541 §2.3.2): a ring like the decoder's, whose entries also hang in
@@ -20,14 +27,14 @@ export class EncoderTable {
   nameIndex: number = 0;
   #newest = 0;
   #count = 0;
-  #mask = 15;
-  #names: (HeaderName | null)[] = Array.from({ length: 16 }, () => null);
-  #values: string[] = Array.from({ length: 16 }, () => '');
-  #previous: number[] = Array.from({ length: 16 }, () => 0);
+  #mask = -1;
+  #names: (HeaderName | null)[] = [];
+  #values: string[] = [];
+  #previous: number[] = [];
   /** Number of the newest entry of each chain. */
-  readonly #chains: number[] = Array.from({ length: NAME_BUCKETS }, () => 0);
+  #chains: number[] = NO_CHAINS;
   /** Look-ups of each chain in a row that found the name with another value. */
-  readonly #misses: number[] = Array.from({ length: NAME_BUCKETS }, () => 0);
+  #misses: number[] = NO_CHAINS;
 
   constructor(capacity: number) {
     this.capacity = capacity;
@@ -55,7 +62,7 @@ export class EncoderTable {
       }
       entry = this.#previous[slot] as number;
     }
-    if (nameIndex !== 0) this.#misses[name.bucket]!++;
+    if (nameIndex !== 0) this.#misses[name.bucket] = (this.#misses[name.bucket] as number) + 1;
     this.nameIndex = nameIndex;
     return 0;
   }
@@ -81,7 +88,7 @@ export class EncoderTable {
     const entry = ++this.#newest;
     const slot = entry & this.#mask;
     this.#names[slot] = name;
-    this.#values[slot] = value;
+    this.#values[slot] = ownCopy(value);
     this.#previous[slot] = this.#chains[name.bucket] as number;
     this.#chains[name.bucket] = entry;
     this.#count++;
@@ -105,10 +112,19 @@ export class EncoderTable {
   }
 
   #grow(): void {
-    const length = this.#names.length * 2;
-    const names: (HeaderName | null)[] = Array.from({ length }, () => null);
-    const values: string[] = Array.from({ length }, () => '');
-    const previous: number[] = Array.from({ length }, () => 0);
+    if (this.#mask < 0) {
+      this.#chains = NO_CHAINS.slice();
+      this.#misses = NO_CHAINS.slice();
+    }
+    const length = Math.max(FIRST_LENGTH, this.#count * 2);
+    const names: (HeaderName | null)[] = [];
+    const values: string[] = [];
+    const previous: number[] = [];
+    for (let slot = 0; slot < length; slot++) {
+      names.push(null);
+      values.push('');
+      previous.push(0);
+    }
     for (let entry = this.#newest - this.#count + 1; entry <= this.#newest; entry++) {
       const from = entry & this.#mask;
       const to = entry & (length - 1);

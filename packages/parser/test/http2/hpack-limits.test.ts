@@ -1,3 +1,5 @@
+import { getHeapStatistics, setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { HpackDecoder, HpackEncoder } from '../../src/http2/index.ts';
@@ -18,6 +20,8 @@ describe('header bombs: decoded size is bounded before it is kept', () => {
     expect(decode(decoder, Buffer.alloc(60_000, 0xbe))).toBe('tooLarge');
     expect(decoder.fields).toEqual([]);
     expect(decoder.listSize).toBe(60_000 * 2036);
+    // Not even for a moment: what is kept for each field has room for no more than the limit allows.
+    expect(decoder.kinds.length).toBeLessThanOrEqual(32_768 / 32);
   });
 
   it('RFC 9113 §6.5.2: at the limit passes, one octet over is refused', () => {
@@ -64,6 +68,31 @@ describe('header bombs: decoded size is bounded before it is kept', () => {
     expect(decode(decoder, wire)).toBe('ok');
     expect(decoder.tableCount).toBe(128);
     expect(decoder.tableSize).toBe(4096);
+  });
+});
+
+describe('memory of the tables', () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+
+  it('an entry does not keep alive the head that it was cut from', () => {
+    collect();
+    const before = getHeapStatistics().used_heap_size;
+    const encoders: HpackEncoder[] = [];
+    for (let count = 0; count < 50; count++) {
+      const head = Buffer.alloc(1_000_000, `a long name of a field: the value of field ${count}. `).toString(
+        'latin1',
+      );
+      const encoder = new HpackEncoder();
+      block(
+        [`x-${head.slice(2, 20).replaceAll(' ', '-')}`, head.slice(24, 50), head.slice(1, 30), 'v'],
+        encoder,
+      );
+      encoders.push(encoder);
+    }
+    collect();
+    expect(getHeapStatistics().used_heap_size - before).toBeLessThan(10_000_000);
+    expect(encoders.every((encoder) => encoder.tableCount === 2)).toBe(true);
   });
 });
 

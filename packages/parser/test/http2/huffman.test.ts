@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { CODE_LENGTHS, CODES } from '../../src/http2/huffman-code.ts';
 import { huffmanDecoder } from '../../src/http2/huffman-decode.ts';
 import { huffmanEncode, huffmanLength } from '../../src/http2/huffman-encode.ts';
+import { classOf } from '../../src/http2/octet-class.ts';
 import { hpackJs } from './hpack-js.ts';
 import { hex } from './frames.ts';
 
@@ -54,6 +55,20 @@ describe('Huffman code (RFC 7541 Appendix B)', () => {
       fc.property(fc.uint8Array({ maxLength: 300 }), (text) => {
         expect(decoded(encoded(text))).toEqual(Buffer.from(text));
       }),
+    );
+  });
+
+  it('the classes of all octets are told, wherever in the string they are', () => {
+    fc.assert(
+      fc.property(
+        fc.string({ maxLength: 30 }),
+        fc.constantFrom('', ' ', 'A', '#', '@', '\n', '\u00e4'),
+        (text, one) => {
+          const mixed = text.replaceAll(/[^a-z]/g, 'x') + one + text.slice(0, 5).replaceAll(/[^a-z]/g, 'y');
+          decoded(encoded(Buffer.from(mixed, 'latin1')));
+          expect(huffmanDecoder.classBits).toBe(classOf(mixed));
+        },
+      ),
     );
   });
 
