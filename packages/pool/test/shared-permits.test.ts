@@ -1,6 +1,11 @@
 import { SharedPermits } from '@rp/pool';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { layoutOf } from '../src/shared-permits-layout.ts';
 import { Ear, arrive, two, views } from './threads.ts';
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
 
 describe('SharedPermits', () => {
   it('holds the limit over all threads together', () => {
@@ -16,6 +21,23 @@ describe('SharedPermits', () => {
     b.give();
     expect(a.tryTake()).toBe(true);
     expect(() => b.give()).toThrow('does not hold');
+  });
+
+  it('a permit that another thread took between the look and the take is not taken twice', () => {
+    const [a, b] = two(views(2, 1));
+    const { owners } = layoutOf(2, 16);
+    const load = Atomics.load;
+    let taken = false;
+    vi.spyOn(Atomics, 'load').mockImplementation(((cells: Int32Array, index: number) => {
+      const value = load(cells, index);
+      if (index === owners && !taken) {
+        taken = true;
+        expect(b.tryTake()).toBe(true);
+      }
+      return value;
+    }) as typeof Atomics.load);
+    expect(a.tryTake()).toBe(false);
+    expect([a.held, b.held, taken]).toEqual([0, 1, true]);
   });
 
   it('keeps blocks of several backends in one buffer apart', () => {
@@ -69,6 +91,17 @@ describe('SharedPermits', () => {
     expect(ear.available).toBe(0);
     await arrive();
     expect(ear.available).toBeGreaterThan(0);
+  });
+
+  it('sees a permit that was given after it had been refused and left', () => {
+    const [a, b] = two(views(2, 1));
+    b.listen(new Ear());
+    a.tryTake();
+    b.wait();
+    expect(b.tryTake()).toBe(false);
+    b.stopWaiting();
+    a.give();
+    expect(b.tryTake()).toBe(true);
   });
 
   it('says nothing to who no longer waits', async () => {

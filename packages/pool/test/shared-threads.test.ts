@@ -83,7 +83,7 @@ describe('SharedPermits with threads', () => {
     const permits = new SharedArrayBuffer(SharedPermits.byteLength(2, 8));
     const counts = new SharedArrayBuffer(12);
     const ends = [0, 1].map((thread) => {
-      const workerData: GrabData = { permits, counts, threads: 2, thread, max: 1, rounds: 200_000 };
+      const workerData: GrabData = { permits, counts, threads: 2, thread, max: 1, rounds: 50_000 };
       const worker = new Worker(new URL('./fixtures/grab.ts', import.meta.url), { workerData });
       return new Promise((resolve, reject) => {
         worker.once('exit', resolve);
