@@ -46,6 +46,11 @@ const table: readonly (readonly [
     ['4:1 workers', /twice; the first one is on line 3/],
   ],
   [
+    'a key that stands twice in an item of a list',
+    listeners('{ port: 1, port: 2 }'),
+    ['2:16 listeners[0].port', /twice/],
+  ],
+  [
     'a nested key that stands twice',
     upstream('retry: { attempts: 1, attempts: 1 }'),
     ['5:27 upstreams.a.retry.attempts', /twice/],
@@ -225,6 +230,43 @@ describe('a broken file', () => {
     expect(formatProblems(loadConfig('/nowhere/proxy.yaml').problems)).toBe(
       '/nowhere/proxy.yaml: there is no such file\n',
     );
+  });
+});
+
+describe('hazard: a file made to hurt', () => {
+  const messages = (text: string) => mistakes(text).map(({ message }) => message);
+
+  it('cannot multiply aliases without end', () => {
+    const levels = Array.from({ length: 9 }, (_, level) => {
+      const items =
+        level === 0
+          ? 'x,x,x,x,x,x,x,x,x,x'
+          : Array(10)
+              .fill(`*a${level - 1}`)
+              .join(',');
+      return `a${level}: &a${level} [${items}]`;
+    });
+    expect(messages(levels.join('\n'))).toEqual([expect.stringContaining('Excessive alias count')]);
+  });
+
+  it('cannot contain itself', () => {
+    expect(messages('listeners: &l [*l]\nupstreams: &u { a: *u }\n').length).toBeGreaterThan(0);
+  });
+
+  it('cannot exhaust the stack', () => {
+    expect(messages('['.repeat(50_000))).toEqual(['values are nested too deeply']);
+  });
+
+  it('cannot reach prototypes', () => {
+    const text = `${MINIMAL}__proto__: { workers: 3 }\nconstructor: 1\n`;
+    expect(mistakes(text).map(({ path, code }) => `${code} ${path}`)).toEqual([
+      'CONFIG_UNKNOWN_OPTION __proto__',
+      'CONFIG_UNKNOWN_OPTION constructor',
+    ]);
+    expect(
+      mistakes('listeners: [{ port: 1 }]\nupstreams: { __proto__: { backends: [{ url: http://a }] } }')[0]
+        ?.code,
+    ).toBe('CONFIG_BAD_VALUE');
   });
 });
 

@@ -51,13 +51,15 @@ export class Source {
       stringKeys: true,
     });
     for (const { message, pos } of [...this.#document.errors, ...this.#document.warnings]) {
-      this.#syntax(message, pos[0], pos[1]);
+      const deep = message.includes('call stack');
+      this.#syntax(deep ? 'values are nested too deeply' : message, pos[0], pos[1]);
     }
     this.value = this.mistakes.length > 0 ? undefined : this.#values(env);
   }
 
   /** Whether the value was filled in from the environment, so that its type follows from the option. */
   isFilled(path: Path): boolean {
+    if (this.#filled.size === 0) return false;
     const node = this.#nodeAt(path).node;
     return node !== null && this.#filled.has(node);
   }
@@ -84,7 +86,7 @@ export class Source {
 
   #checkNodes(env: Env): void {
     visit(this.#document, {
-      Map: (_key, map, parents) => this.#checkKeys(map.items as Pair[], pathOf(parents)),
+      Map: (_key, map, parents) => this.#checkKeys(map.items as Pair[], [...parents, map]),
       Alias: (_key, alias) => {
         const [start = 0, end = 0] = alias.range ?? [];
         if (alias.resolve(this.#document) === undefined) {
@@ -105,7 +107,7 @@ export class Source {
     });
   }
 
-  #checkKeys(pairs: readonly Pair[], path: Path): void {
+  #checkKeys(pairs: readonly Pair[], parents: readonly unknown[]): void {
     const seen = new Map<string, number>();
     for (const { key } of pairs) {
       const name = keyText(key);
@@ -115,7 +117,7 @@ export class Source {
       if (first !== undefined && name !== '<<') {
         const message = `this key stands here twice; the first one is on line ${first}`;
         const span = this.#span(start, end);
-        this.mistakes.push({ code: 'CONFIG_DUPLICATE_KEY', message, path: [...path, name], span });
+        this.mistakes.push({ code: 'CONFIG_DUPLICATE_KEY', message, path: [...pathOf(parents), name], span });
       }
       seen.set(name, this.#lines.linePos(start).line);
     }
