@@ -271,11 +271,17 @@ export class CoalescingGroup {
       this.#host.regroup(follower, stored);
       return;
     }
+    if (answer.kind !== 'hit') {
+      follower.state = 'over'; // a 304: there is nothing to read
+      follower.sink.followerHead(follower, answer);
+      return;
+    }
     follower.start(stored);
     this.#reading ??= new Set();
     this.#reading.add(follower);
     follower.sink.followerHead(follower, answer);
-    if (follower.state === 'reading' && answer.kind === 'hit') follower.sink.followerReadable(follower);
+    // A state that the sink may have changed by leaving.
+    if (this.#reading.has(follower)) follower.sink.followerReadable(follower);
   }
 
   #failAll(reason: FollowerFailure): void {

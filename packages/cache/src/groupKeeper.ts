@@ -14,6 +14,8 @@ import { variantKey } from './vary.ts';
 /** Keys remembered as not worth waiting for. */
 const UNCACHEABLE_LIMIT = 10_000;
 
+const NO_CHUNKS: readonly Uint8Array[] = [];
+
 /** Knows which requests are under way, and lets others follow them. */
 export class GroupKeeper implements GroupHost {
   readonly #options: ResolvedOptions;
@@ -24,6 +26,7 @@ export class GroupKeeper implements GroupHost {
   // Two maps of limited size, the older one dropped whole: taking single entries out of a Map in order is slow.
   #uncacheable: Map<string, number> = new Map();
   #uncacheableBefore: Map<string, number> = new Map();
+  #variantGroups = 0;
   #now = 0;
 
   constructor(options: ResolvedOptions, answers: Answers, stats: CacheStats) {
@@ -73,6 +76,7 @@ export class GroupKeeper implements GroupHost {
       coalesceRelease,
     );
     this.#groups.set(group.key, group);
+    if (group.key !== group.primaryKey) this.#variantGroups++;
     decision.group = group;
     decision.leader = true;
   }
@@ -122,13 +126,15 @@ export class GroupKeeper implements GroupHost {
 
   /** Something was invalidated: what is under way was asked for before, so nobody new may follow it (§4.4). */
   detach(matches: (primaryKey: string) => boolean): void {
-    for (const [key, group] of this.#groups) if (matches(group.primaryKey)) this.#groups.delete(key);
+    for (const group of this.#groups.values()) if (matches(group.primaryKey)) this.closed(group);
   }
 
   /** Like {@link detach} for one key. */
   detachKey(primaryKey: string): void {
-    // Groups are few: as many as there are misses under way.
-    this.detach((key) => key === primaryKey);
+    const group = this.#groups.get(primaryKey);
+    if (group !== undefined) this.closed(group);
+    // Groups of single variants are few: as many as there are misses under way of resources that vary.
+    if (this.#variantGroups > 0) this.detach((key) => key === primaryKey);
   }
 
   // --- GroupHost ---
@@ -138,6 +144,10 @@ export class GroupKeeper implements GroupHost {
     if (!matchesVary(stored, request.fields, this.#options.varyNormalisation)) return undefined;
     const answer = new CacheDecision();
     this.#answers.answer(answer, stored, decision, request.method, this.#now);
+    // The body is read through the follower, also where it is there already.
+    answer.chunks = NO_CHUNKS;
+    answer.bodyLength = 0;
+    answer.bodyText = undefined;
     const { member } = this.#answers;
     this.#answers.writeForwarded(
       answer,
@@ -178,7 +188,9 @@ export class GroupKeeper implements GroupHost {
   }
 
   closed(group: CoalescingGroup): void {
-    if (this.#groups.get(group.key) === group) this.#groups.delete(group.key);
+    if (this.#groups.get(group.key) !== group) return;
+    this.#groups.delete(group.key);
+    if (group.key !== group.primaryKey) this.#variantGroups--;
   }
 
   #again(follower: Follower): CacheDecision {

@@ -73,6 +73,8 @@ export interface CacheOptions {
   readonly breakerCooldown?: number;
   /** Told of errors inside of the cache, which never reach the caller. Default: only counted. */
   readonly onError?: (error: CacheError) => void;
+  /** Told of every key that an unsafe method invalidated (RFC 9111 §4.4), to tell other caches. Default: nothing. */
+  readonly onInvalidated?: (key: string) => void;
   /** Source of randomness from 0 to 1 for multipart boundaries. Default `Math.random`. */
   readonly random?: () => number;
 }
@@ -158,6 +160,7 @@ const DEFAULTS: ResolvedOptions = {
   breakerWindow: 10,
   breakerCooldown: 30,
   onError: () => undefined,
+  onInvalidated: () => undefined,
   random: Math.random,
 };
 

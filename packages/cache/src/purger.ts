@@ -17,7 +17,11 @@ export class Purger {
 
   /** One URL, all its variants. */
   url(scheme: string, host: string, target: string): number {
-    const wanted = this.#parts.keys.key(scheme, host, target);
+    return this.key(this.#parts.keys.key(scheme, host, target));
+  }
+
+  /** One key as `onInvalidated` tells it: for what another cache invalidated. */
+  key(wanted: string): number {
     return this.#purged(this.#parts.store.delete(wanted), (key) => key === wanted);
   }
 

@@ -75,8 +75,10 @@ export class ResponseHandler {
   staleOnError(decision: CacheDecision, now: number): CacheDecision | undefined {
     const { stored } = decision;
     if (stored === undefined || !mayReuseOnError(stored, decision.directives, now)) return undefined;
+    const { answers, stats, log } = this.#parts;
+    // What was purged while the request was under way is not brought back by a failure.
+    if (!log.isCurrent(decision.sequence, stored.key, stored.tags)) return undefined;
     const answer = new CacheDecision();
-    const { answers, stats } = this.#parts;
     answers.answer(answer, stored, decision, (decision.request as CacheRequest).method, now);
     answers.writeHit(answer, stored, now, 'stale-if-error');
     stats.staleOnError++;
@@ -100,12 +102,13 @@ export class ResponseHandler {
 
   /** RFC 9111 §4.4. */
   #invalidate(request: CacheRequest, response: CacheResponse): void {
-    const { keys, store, log, groups, stats } = this.#parts;
+    const { keys, store, log, groups, stats, options } = this.#parts;
     for (const { scheme, host, target } of invalidatedTargets(request, response)) {
       const key = keys.key(scheme, host, target);
       stats.invalidated += store.delete(key);
       log.record((other) => other === key);
       groups.detachKey(key);
+      options.onInvalidated(key);
     }
   }
 
@@ -196,7 +199,7 @@ export class ResponseHandler {
     const fields = storedFields(response.fields, directives, now);
     stored.describe(fields, response.fields, directives, decision.requestTime, now, options);
     // Neither usable now nor something to validate: no need to keep it (§3, last paragraph).
-    return stored.isUseless(now, 1) ? 'no-freshness' : stored;
+    return stored.isUseless(now, Infinity) ? 'no-freshness' : stored;
   }
 
   #drop(stored: StoredResponse): void {

@@ -9,7 +9,7 @@ import type { StoreWriter, WriterTarget } from './storeWriter.ts';
 export class StoreTask implements WriterTarget {
   readonly #decision: CacheDecision;
   readonly #parts: CacheParts;
-  #followed = true;
+  #counted = false;
 
   constructor(decision: CacheDecision, parts: CacheParts) {
     this.#decision = decision;
@@ -51,15 +51,20 @@ export class StoreTask implements WriterTarget {
   }
 
   stoppedKeeping(writer: StoreWriter): void {
-    this.#parts.stats.abandoned++;
+    this.#abandoned();
     const group = this.#decision.leader ? this.#decision.group : undefined;
-    this.#followed = group?.stoppedKeeping() === true;
-    if (!this.#followed) writer.abort();
+    if (group?.stoppedKeeping() === true) return;
+    writer.stored.chunks = [];
+    writer.abort();
   }
 
-  aborted(writer: StoreWriter): void {
-    if (writer.stored.chunks.length > 0 && !this.#followed) writer.stored.chunks = [];
-    else this.#parts.stats.abandoned++;
+  aborted(_writer: StoreWriter): void {
+    this.#abandoned();
     if (this.#decision.leader) this.#decision.group?.truncated();
+  }
+
+  #abandoned(): void {
+    if (!this.#counted) this.#parts.stats.abandoned++;
+    this.#counted = true;
   }
 }

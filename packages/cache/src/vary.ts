@@ -45,6 +45,8 @@ export function variantKey(
 /** Values that were normalised lately; the same few come again and again. */
 const lately = new Map<string, string>();
 const LATELY_LIMIT = 512;
+/** Longer ones are not remembered: they differ, and are not counted as the cache's memory. */
+const LATELY_LENGTH = 256;
 
 /** One combined value in the form in which it is compared; `name` is lower case. */
 export function normaliseValue(name: string, value: string, normalisation: VaryNormalisation): string {
@@ -55,6 +57,7 @@ export function normaliseValue(name: string, value: string, normalisation: VaryN
   let normal = lately.get(memo);
   if (normal === undefined) {
     normal = preference ? normalisePreferences(name, value) : withoutListSpace(value);
+    if (memo.length > LATELY_LENGTH) return normal;
     if (lately.size >= LATELY_LIMIT) lately.clear();
     // Copies: pieces of a request's head would keep all of it.
     lately.set(Buffer.from(memo, 'latin1').toString('latin1'), normal);

@@ -6,7 +6,11 @@ import { exchange, get, put, START } from './exchange.ts';
 const MODIFIED = START - 100_000;
 const BODY = '0123456789';
 
-function ask(request: string[], stored: string[] = ['ETag', '"a"', 'Last-Modified', formatHttpDate(MODIFIED)], method = 'GET') {
+function ask(
+  request: string[],
+  stored: string[] = ['ETag', '"a"', 'Last-Modified', formatHttpDate(MODIFIED)],
+  method = 'GET',
+) {
   const cache = new HttpCache({ random: () => 0.5 });
   put(cache, '/', ['Cache-Control', 'max-age=600', 'X', '1', ...stored], BODY);
   return exchange(cache, get('/', request, method), START + 1000, { body: 'new' });
@@ -19,7 +23,11 @@ describe("the client's preconditions (RFC 9110 §13.2.2, RFC 9111 §4.3.2)", () 
     ['§13.1.2 one of a list', ['If-None-Match', '"x, y", W/"z",  "a"'], 304],
     ['§13.1.2 *', ['If-None-Match', '*'], 304],
     ['§13.1.2 another', ['If-None-Match', '"b"'], 200],
-    ['§13.1.2 goes before If-Modified-Since', ['If-None-Match', '"b"', 'If-Modified-Since', formatHttpDate(START)], 200],
+    [
+      '§13.1.2 goes before If-Modified-Since',
+      ['If-None-Match', '"b"', 'If-Modified-Since', formatHttpDate(START)],
+      200,
+    ],
     ['§13.1.3 not modified', ['If-Modified-Since', formatHttpDate(MODIFIED)], 304],
     ['§13.1.3 modified', ['If-Modified-Since', formatHttpDate(MODIFIED - 1000)], 200],
     ['§13.1.3 not a date: ignored', ['If-Modified-Since', 'yesterday'], 200],
@@ -34,8 +42,17 @@ describe("the client's preconditions (RFC 9110 §13.2.2, RFC 9111 §4.3.2)", () 
   });
 
   it('§15.4.5 a 304 has the fields that it must have, and not the others', () => {
-    const { fields } = ask(['If-None-Match', '"a"'], ['ETag', '"a"', 'Vary', 'Foo', 'Expires', 'x', 'Content-Type', 't']);
-    expect(fields.filter((_field, i) => i % 2 === 0)).toEqual(['Cache-Control', 'ETag', 'Vary', 'Expires', 'Date']);
+    const { fields } = ask(
+      ['If-None-Match', '"a"'],
+      ['ETag', '"a"', 'Vary', 'Foo', 'Expires', 'x', 'Content-Type', 't'],
+    );
+    expect(fields.filter((_field, i) => i % 2 === 0)).toEqual([
+      'Cache-Control',
+      'ETag',
+      'Vary',
+      'Expires',
+      'Date',
+    ]);
   });
 
   it.each(['If-Match', 'If-Unmodified-Since'])('%s is for the origin: forwarded', (name) => {
@@ -86,7 +103,11 @@ describe('Range (RFC 9110 §14)', () => {
   it('hazard: many or overlapping ranges get the whole', () => {
     expect(ask(['Range', 'bytes=0-5,3-7']).status).toBe(200);
     expect(ask(['Range', `bytes=${Array.from({ length: 40 }, () => '0-0').join()}`]).status).toBe(200);
-    expect(resolveRange(`bytes=${Array.from({ length: 17 }, (_, i) => `${i * 2}-${i * 2}`).join()}`, 100, { maxRanges: 16 }).kind).toBe('whole');
+    expect(
+      resolveRange(`bytes=${Array.from({ length: 17 }, (_, i) => `${i * 2}-${i * 2}`).join()}`, 100, {
+        maxRanges: 16,
+      }).kind,
+    ).toBe('whole');
   });
 
   it('§14.6 several ranges are multipart/byteranges', () => {

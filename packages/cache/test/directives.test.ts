@@ -1,7 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { effectiveDirectives, parseDeltaSeconds, parseRequestDirectives, parseResponseDirectives } from '@rp/cache';
+import {
+  effectiveDirectives,
+  parseDeltaSeconds,
+  parseRequestDirectives,
+  parseResponseDirectives,
+} from '@rp/cache';
 
-const parse = (...values: string[]) => parseResponseDirectives(values.flatMap((value) => ['Cache-Control', value]));
+const parse = (...values: string[]) =>
+  parseResponseDirectives(values.flatMap((value) => ['Cache-Control', value]));
 
 describe('Cache-Control of responses (RFC 9111 §5.2)', () => {
   it.each([
@@ -83,9 +89,12 @@ describe('targeted fields (RFC 9213)', () => {
 
   it('§2.2 go before Cache-Control, in the order of the list', () => {
     const directives = effective(
-      'Cache-Control', 'no-store',
-      'CDN-Cache-Control', 'max-age=10',
-      'My-Cache-Control', 'max-age=20',
+      'Cache-Control',
+      'no-store',
+      'CDN-Cache-Control',
+      'max-age=10',
+      'My-Cache-Control',
+      'max-age=20',
     );
     expect(directives).toMatchObject({ targeted: true, noStore: false, maxAge: 20 });
   });

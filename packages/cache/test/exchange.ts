@@ -1,5 +1,12 @@
 // A small stand-in for an engine: one request through the cache, with a backend that is a function.
-import type { CacheDecision, CacheRequest, CacheResponse, Follower, FollowerFailure, HttpCache } from '../src/index.ts';
+import type {
+  CacheDecision,
+  CacheRequest,
+  CacheResponse,
+  Follower,
+  FollowerFailure,
+  HttpCache,
+} from '../src/index.ts';
 
 /** Start of every test: a whole second, so that `Date` says exactly that. */
 export const START: number = Date.UTC(2026, 5, 1, 12, 0, 0);
@@ -79,7 +86,16 @@ export function forward(
     const stale = cache.failed(decision, now);
     cache.finished(decision);
     if (stale !== undefined) return { ...answered(stale, 'stale', true), conditional };
-    return { kind: 'failed', status: 502, fields: [], body: '', cacheStatus: '', age: -1, forwarded: true, conditional };
+    return {
+      kind: 'failed',
+      status: 502,
+      fields: [],
+      body: '',
+      cacheStatus: '',
+      age: -1,
+      forwarded: true,
+      conditional,
+    };
   }
   const response = { status: reply.status ?? 200, reason: '', fields: reply.fields ?? [] };
   const plan = cache.responded(decision, response, now);
@@ -106,7 +122,13 @@ export function forward(
 }
 
 /** Stores one response and asserts nothing. */
-export function put(cache: HttpCache, target: string, fields: readonly string[], body = 'body', now = START): Outcome {
+export function put(
+  cache: HttpCache,
+  target: string,
+  fields: readonly string[],
+  body = 'body',
+  now = START,
+): Outcome {
   return exchange(cache, get(target), now, { fields, body });
 }
 

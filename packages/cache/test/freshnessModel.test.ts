@@ -19,11 +19,27 @@ interface Message {
 const message: fc.Arbitrary<Message> = fc.record({
   status: fc.constantFrom(200, 203, 302, 404, 418, 500, 501),
   cacheControl: fc.array(
-    fc.constantFrom('max-age=0', 'max-age=10', 'max-age=3600', 'max-age=x', 's-maxage=5', 's-maxage=900', 'public', 'foo', 'no-transform'),
+    fc.constantFrom(
+      'max-age=0',
+      'max-age=10',
+      'max-age=3600',
+      'max-age=x',
+      's-maxage=5',
+      's-maxage=900',
+      'public',
+      'foo',
+      'no-transform',
+    ),
     { maxLength: 3 },
   ),
-  date: fc.oneof(fc.integer({ min: -7200, max: 7200 }), fc.constantFrom('absent' as const, 'invalid' as const)),
-  expires: fc.oneof(fc.integer({ min: -7200, max: 7200 }), fc.constantFrom('absent' as const, 'invalid' as const)),
+  date: fc.oneof(
+    fc.integer({ min: -7200, max: 7200 }),
+    fc.constantFrom('absent' as const, 'invalid' as const),
+  ),
+  expires: fc.oneof(
+    fc.integer({ min: -7200, max: 7200 }),
+    fc.constantFrom('absent' as const, 'invalid' as const),
+  ),
   lastModified: fc.oneof(fc.integer({ min: -10_000_000, max: 100 }), fc.constant('absent' as const)),
   age: fc.constantFrom(undefined, '0', '30', '7200', 'x', '-1', '5, 9000'),
   delay: fc.integer({ min: 0, max: 30 }),
@@ -49,7 +65,8 @@ function referenceLifetime(m: Message): number {
   const values = (name: string): string[] => [
     ...new Set(m.cacheControl.filter((d) => d.startsWith(`${name}=`)).map((d) => d.slice(name.length + 1))),
   ];
-  const single = (found: string[]): number => (found.length === 1 && /^\d+$/.test(found[0] ?? '') ? Number(found[0]) : 0);
+  const single = (found: string[]): number =>
+    found.length === 1 && /^\d+$/.test(found[0] ?? '') ? Number(found[0]) : 0;
   const shared = values('s-maxage');
   if (shared.length > 0) return single(shared);
   const own = values('max-age');
@@ -74,7 +91,13 @@ describe('a slow, obvious model of freshness agrees', () => {
     fc.assert(
       fc.property(message, (m) => {
         const fields = fieldsOf(m);
-        const { lifetime } = freshnessLifetime(m.status, fields, effectiveDirectives(fields, []), RECEIVED, POLICY);
+        const { lifetime } = freshnessLifetime(
+          m.status,
+          fields,
+          effectiveDirectives(fields, []),
+          RECEIVED,
+          POLICY,
+        );
         expect(lifetime).toBe(Math.floor(referenceLifetime(m) * 1000));
       }),
       { numRuns: 1000 },
@@ -106,7 +129,11 @@ describe('Age that cannot be read (RFC 9111 §5.1)', () => {
   });
 
   it("with 'stale' anything but one number is too old", () => {
-    for (const fields of [['Age', 'x'], ['Age', '0, 0'], ['Age', '0', 'Age', '0']]) {
+    for (const fields of [
+      ['Age', 'x'],
+      ['Age', '0, 0'],
+      ['Age', '0', 'Age', '0'],
+    ]) {
       expect(correctedInitialAge(fields, RECEIVED, RECEIVED, 'stale')).toBe(Infinity);
     }
   });

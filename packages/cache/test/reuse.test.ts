@@ -35,8 +35,20 @@ describe('reuse (RFC 9111 §4, §5.2.1)', () => {
     ['§5.2.1.7 only-if-cached and there', 'max-age=60', 1, 'only-if-cached', 'hit'],
     ['RFC 5861 §3 within', 'max-age=60, stale-while-revalidate=10', 69, '', 'hit'],
     ['RFC 5861 §3 beyond', 'max-age=60, stale-while-revalidate=10', 70, '', 'relay'],
-    ['RFC 5861 §3 not for who asks for an age', 'max-age=60, stale-while-revalidate=10', 61, 'max-age=70', 'relay'],
-    ['§4.2.4 not beside must-revalidate', 'max-age=60, must-revalidate, stale-while-revalidate=10', 61, '', 'relay'],
+    [
+      'RFC 5861 §3 not for who asks for an age',
+      'max-age=60, stale-while-revalidate=10',
+      61,
+      'max-age=70',
+      'relay',
+    ],
+    [
+      '§4.2.4 not beside must-revalidate',
+      'max-age=60, must-revalidate, stale-while-revalidate=10',
+      61,
+      '',
+      'relay',
+    ],
     ['§5.2.2.10 not beside s-maxage', 's-maxage=60, stale-while-revalidate=10', 61, '', 'relay'],
   ])('%s', (_name, stored, seconds, asked, kind) => {
     expect(ask(stored, seconds, asked).kind).toBe(kind);
@@ -99,7 +111,11 @@ describe('stale answers (RFC 5861, RFC 9111 §4.2.4)', () => {
     expect(background.conditionalFields).toEqual(['If-None-Match', '"a"']);
     const second = cache.lookup(get('/'), now);
     expect([second.kind, second.background]).toEqual(['hit', false]);
-    cache.responded(background, { status: 304, reason: '', fields: ['ETag', '"a"', 'Cache-Control', 'max-age=9'] }, now);
+    cache.responded(
+      background,
+      { status: 304, reason: '', fields: ['ETag', '"a"', 'Cache-Control', 'max-age=9'] },
+      now,
+    );
     cache.finished(background);
     expect(cache.lookup(get('/'), now + 8 * SECOND)).toMatchObject({ kind: 'hit', background: false });
   });

@@ -4,7 +4,11 @@ import { exchange, get, put, START } from './exchange.ts';
 
 const POLICY = { hasDefaultTtl: false, setCookie: 'explicit' } as const;
 
-function why(status: number, fields: string[], request: { noStore?: boolean; authorized?: boolean; method?: string } = {}) {
+function why(
+  status: number,
+  fields: string[],
+  request: { noStore?: boolean; authorized?: boolean; method?: string } = {},
+) {
   return whyNotStorable(
     { method: 'GET', noStore: false, authorized: false, ...request },
     status,
@@ -29,7 +33,12 @@ describe('what may be stored (RFC 9111 §3)', () => {
     ['§5.2.2.7 private', 200, cc('max-age=60, private'), 'private'],
     ['§5.2.2.7 private with field names', 200, cc('max-age=60, private="a"'), undefined],
     ['§5.2.2.4 no-cache is stored', 200, cc('no-cache'), undefined],
-    ['§5.2.2.3 must-understand overrides no-store', 200, cc('max-age=60, no-store, must-understand'), undefined],
+    [
+      '§5.2.2.3 must-understand overrides no-store',
+      200,
+      cc('max-age=60, no-store, must-understand'),
+      undefined,
+    ],
     ['§5.2.2.3 must-understand, status unknown', 599, cc('max-age=60, must-understand'), 'must-understand'],
     ['206 is never stored', 206, cc('max-age=60'), 'status'],
     ['304 is never stored', 304, cc('max-age=60'), 'status'],
@@ -61,7 +70,9 @@ describe('what may be stored (RFC 9111 §3)', () => {
 describe('hazard: deception and sharing', () => {
   it('Set-Cookie is stored where the origin gave explicit freshness, never by a guess', () => {
     expect(why(200, ['Set-Cookie', 'a=b', ...cc('max-age=60')])).toBeUndefined();
-    expect(why(200, ['Set-Cookie', 'a=b', 'Last-Modified', 'Thu, 01 Jan 2026 00:00:00 GMT'])).toBe('set-cookie');
+    expect(why(200, ['Set-Cookie', 'a=b', 'Last-Modified', 'Thu, 01 Jan 2026 00:00:00 GMT'])).toBe(
+      'set-cookie',
+    );
   });
 
   it('freshness never comes from the ending of a path', () => {

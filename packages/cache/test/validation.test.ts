@@ -21,7 +21,10 @@ function value(fields: readonly string[], name: string): string | undefined {
 
 describe('validation (RFC 9111 §4.3.1)', () => {
   it('sends both validators', () => {
-    const { outcome } = validate(['ETag', '"a"', 'Last-Modified', MODIFIED], { status: 304, fields: ['ETag', '"a"'] });
+    const { outcome } = validate(['ETag', '"a"', 'Last-Modified', MODIFIED], {
+      status: 304,
+      fields: ['ETag', '"a"'],
+    });
     expect(outcome.conditional).toEqual(['If-None-Match', '"a"', 'If-Modified-Since', MODIFIED]);
     expect(outcome).toMatchObject({ status: 200, body: 'old', cacheStatus: 'rp; fwd=stale; fwd-status=304' });
   });
@@ -42,9 +45,15 @@ describe('validation (RFC 9111 §4.3.1)', () => {
   });
 
   it("the client's own validators are answered after ours were (§4.3.2)", () => {
-    const { outcome } = validate(['ETag', '"a"'], { status: 304, fields: ['ETag', '"a"'] }, ['If-None-Match', '"a"']);
+    const { outcome } = validate(['ETag', '"a"'], { status: 304, fields: ['ETag', '"a"'] }, [
+      'If-None-Match',
+      '"a"',
+    ]);
     expect(outcome.status).toBe(304);
-    const other = validate(['ETag', '"a"'], { status: 304, fields: ['ETag', '"a"'] }, ['If-None-Match', '"b"']);
+    const other = validate(['ETag', '"a"'], { status: 304, fields: ['ETag', '"a"'] }, [
+      'If-None-Match',
+      '"b"',
+    ]);
     expect(other.outcome).toMatchObject({ status: 200, body: 'old' });
   });
 
@@ -83,16 +92,23 @@ describe('freshening by a 304 (RFC 9111 §3.2, §4.3.4)', () => {
     expect(exchange(cache, get('/'), LATER + 99_000, {})).toMatchObject({ kind: 'hit', age: 99 });
   });
 
-  it.each(['Content-Length', 'Content-Encoding', 'Content-Range', 'Content-MD5', 'Transfer-Encoding', 'Connection'])(
-    'never takes %s from a 304',
-    (name) => {
-      const { outcome } = validate(['ETag', '"a"'], { status: 304, fields: ['ETag', '"a"', name, '99'] });
-      expect(value(outcome.fields, name)).toBeUndefined();
-    },
-  );
+  it.each([
+    'Content-Length',
+    'Content-Encoding',
+    'Content-Range',
+    'Content-MD5',
+    'Transfer-Encoding',
+    'Connection',
+  ])('never takes %s from a 304', (name) => {
+    const { outcome } = validate(['ETag', '"a"'], { status: 304, fields: ['ETag', '"a"', name, '99'] });
+    expect(value(outcome.fields, name)).toBeUndefined();
+  });
 
   it('hazard: 304 for another variant — another strong validator updates nothing, we ask again', () => {
-    const { cache, outcome } = validate(['ETag', '"a"'], { status: 304, fields: ['ETag', '"b"', 'X', 'new'] });
+    const { cache, outcome } = validate(['ETag', '"a"'], {
+      status: 304,
+      fields: ['ETag', '"b"', 'X', 'new'],
+    });
     expect(outcome.kind).toBe('refetch');
     expect(cache.counts().responses).toBe(0);
   });
@@ -110,14 +126,22 @@ describe('freshening by a 304 (RFC 9111 §3.2, §4.3.4)', () => {
     ['weak validators that correspond', ['ETag', 'W/"a"'], ['ETag', 'W/"a"'], 'serve'],
     ['weak validators that do not', ['ETag', 'W/"a"'], ['ETag', 'W/"b"'], 'refetch'],
     ['Last-Modified that corresponds', ['Last-Modified', MODIFIED], ['Last-Modified', MODIFIED], 'serve'],
-    ['Last-Modified that does not', ['Last-Modified', MODIFIED], ['Last-Modified', formatHttpDate(START)], 'refetch'],
+    [
+      'Last-Modified that does not',
+      ['Last-Modified', MODIFIED],
+      ['Last-Modified', formatHttpDate(START)],
+      'refetch',
+    ],
     ['no validator: about the one we asked for', ['Last-Modified', MODIFIED], [], 'serve'],
   ])('%s', (_name, stored, fields, kind) => {
     expect(validate(stored, { status: 304, fields }).outcome.kind).toBe(kind);
   });
 
   it('a 304 that forbids to keep it answers once more and removes it', () => {
-    const { cache, outcome } = validate(['ETag', '"a"'], { status: 304, fields: ['ETag', '"a"', 'Cache-Control', 'no-store'] });
+    const { cache, outcome } = validate(['ETag', '"a"'], {
+      status: 304,
+      fields: ['ETag', '"a"', 'Cache-Control', 'no-store'],
+    });
     expect(outcome).toMatchObject({ kind: 'serve', body: 'old' });
     expect(cache.counts().responses).toBe(0);
   });
@@ -135,7 +159,11 @@ describe('HEAD (RFC 9111 §4.3.5)', () => {
   function head(stored: string[], fields: string[], status = 200) {
     const cache = new HttpCache();
     put(cache, '/', ['Cache-Control', 'max-age=10', ...stored], 'old');
-    exchange(cache, get('/', ['Cache-Control', 'no-cache'], 'HEAD'), START + 1000, { status, fields, body: '' });
+    exchange(cache, get('/', ['Cache-Control', 'no-cache'], 'HEAD'), START + 1000, {
+      status,
+      fields,
+      body: '',
+    });
     return exchange(cache, get('/'), START + 2000, { fields: [] });
   }
 
