@@ -3,7 +3,8 @@ import { CLIENT_PREFACE, ErrorCode, FRAME_HEADER_SIZE, Flag, FrameType } from '.
 import { FrameEvent } from './frame-event.ts';
 import type { FrameReaderOptions } from './frame-event.ts';
 import { FrameFields } from './frame-fields.ts';
-import { OK, STREAM_SCOPE, frameHeaderError, isPreface, prefixSize } from './frame-rules.ts';
+import { isPreface, lengthAt, streamIdAt } from './frame-header.ts';
+import { OK, STREAM_SCOPE, frameHeaderError, prefixSize } from './frame-rules.ts';
 
 const EMPTY: Buffer = Buffer.alloc(0);
 
@@ -152,17 +153,9 @@ export class FrameReader extends FrameFields {
       at = 0;
       partial.length = 0;
     }
-    const length =
-      ((source[at] as number) << 16) | ((source[at + 1] as number) << 8) | (source[at + 2] as number);
-    const type = source[at + 3] as number;
     this.flags = source[at + 4] as number;
-    const streamId =
-      (((source[at + 5] as number) & 0x7f) << 24) |
-      ((source[at + 6] as number) << 16) |
-      ((source[at + 7] as number) << 8) |
-      (source[at + 8] as number);
-    this.streamId = streamId;
-    return this.#begin(type, length, streamId);
+    this.streamId = streamIdAt(source, at + 5);
+    return this.#begin(source[at + 3] as number, lengthAt(source, at), this.streamId);
   }
 
   /** Decides by the frame header what becomes of the payload. */

@@ -1,4 +1,4 @@
-import { CLIENT_PREFACE, ErrorCode, FrameType } from './constants.ts';
+import { ErrorCode, FrameType } from './constants.ts';
 
 /**
  * What a frame header alone tells to be wrong (RFC 9113 §4.1, §4.2, §6). Results are `OK`, or an error
@@ -51,12 +51,4 @@ export function frameHeaderError(type: number, flags: number, streamId: number, 
     default:
       return OK;
   }
-}
-
-/** Whether `count` octets of the chunk go on where `seen` octets of the client's preface ended (§3.4). */
-export function isPreface(chunk: Uint8Array, start: number, count: number, seen: number): boolean {
-  for (let index = 0; index < count; index++) {
-    if (chunk[start + index] !== CLIENT_PREFACE.charCodeAt(seen + index)) return false;
-  }
-  return true;
 }
