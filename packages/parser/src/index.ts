@@ -9,7 +9,7 @@ export {
   RequestHead,
   ResponseHead,
   type FieldSource,
-  type MessageHead,
+  MessageHead,
 } from './http1/heads.ts';
 export { appendField, removeField, setField } from './http1/edit-fields.ts';
 export { MessageParser } from './http1/message-parser.ts';

@@ -72,6 +72,6 @@ export class ChunkedBody {
     this.#trailers = undefined;
     trailers.restore(this.#machine);
     reader.read(trailers.text(), 0, this.#machine.tape, 0, this.#machine.used);
-    return reader.fields;
+    return reader.lines.cut();
   }
 }

@@ -101,11 +101,6 @@ const usualNames: readonly string[] = names.map(
   (name) => unusualSpellings[name] ?? name.replace(/(?:^|-)[a-z]/g, (start) => start.toUpperCase()),
 );
 
-/** The name of a known field as nearly everybody writes it: `Content-Length`, `ETag`. */
-export function usualName(id: FieldId): string {
-  return usualNames[id] as string;
-}
-
 /**
  * A perfect hash of length and three letters, found once by trying: no two known names share a slot, so a
  * name is compared with one candidate at most. A test walks every name.
@@ -125,20 +120,14 @@ for (let id = 1; id < names.length; id++) {
   table[slotOf(name, 0, name.length)] = id;
 }
 
-/** Set in the result of {@link lookUpField} if the name is spelled as {@link usualName} says. */
-export const usuallySpelled = 0x100;
-
-/**
- * As {@link fieldId}, for the name at `text[at .. at + length)`, with {@link usuallySpelled} added if the
- * name need not be cut out of the text.
- */
-export function lookUpField(text: string, at: number, length: number): number {
+/** As {@link fieldId}, for the name at `text[at .. at + length)`. */
+export function lookUpField(text: string, at: number, length: number): FieldId {
   if (length < 2) return FieldId.other;
   const id = table[slotOf(text, at, length)] as number;
   if (id === 0) return FieldId.other;
   const usual = usualNames[id] as string;
   if (usual.length !== length) return FieldId.other;
-  return text.startsWith(usual, at) ? id | usuallySpelled : compareField(text, at, id);
+  return text.startsWith(usual, at) ? (id as FieldId) : compareField(text, at, id);
 }
 
 function compareField(text: string, at: number, id: number): FieldId {
@@ -157,5 +146,5 @@ function compareField(text: string, at: number, id: number): FieldId {
 
 /** Which known field `name` is, whatever its case; `other` if none. */
 export function fieldId(name: string): FieldId {
-  return (lookUpField(name, 0, name.length) & ~usuallySpelled) as FieldId;
+  return lookUpField(name, 0, name.length);
 }

@@ -78,7 +78,7 @@ export function forwardRequestHead(
   // Only HTTP/1.0 requests, and those that came by HTTP/2, have none.
   if (ids.indexOf(FieldId.host) === -1) out += `Host: ${rules.host ?? head.host}\r\n`;
   const named = ids.indexOf(FieldId.connection) === -1 ? undefined : connectionOptions(head);
-  out += named === undefined ? endToEnd(head, rules) : endToEndUnnamed(head, rules, named);
+  out += endToEnd(head, rules, named);
   out += rules.trusted ? trustedTail(head, rules) : untrustedTail(head, rules);
   out += via(head, rules);
   if (head.framing === BodyFraming.chunked) out += 'Transfer-Encoding: chunked\r\n';
@@ -91,62 +91,72 @@ export function forwardRequestHead(
   return `${out}${extra}\r\n`;
 }
 
-function endToEnd(head: RequestHead, rules: ForwardRequest): string {
-  const { fields, ids } = head;
+/** What to write for a field: nothing, something else, or undefined for the line as it came. */
+type Rewrite = string | undefined;
+
+function endToEnd(head: RequestHead, rules: ForwardRequest, named: readonly string[] | undefined): string {
+  const { ids } = head;
+  const lines = head.lines?.canonical === true ? head.lines : undefined;
   let out = '';
+  // Lines that stay as they came are copied together with their neighbours.
+  let runAt = -1;
   for (let i = 0; i < ids.length; i++) {
-    const id = ids[i] as FieldId;
-    if (id === FieldId.other || id > FieldId.maxForwards) {
-      out += `${fields[2 * i]}: ${fields[2 * i + 1]}\r\n`;
-    } else if (!isNeverForwarded(id)) out += guardedField(head, rules, id, i);
+    const rewrite = rewriteField(head, rules, ids[i] as FieldId, i, named);
+    if (rewrite === undefined && lines !== undefined) {
+      if (runAt === -1) runAt = lines.lineStart(i);
+      continue;
+    }
+    if (lines !== undefined && runAt !== -1) out += lines.text.slice(runAt, lines.lineStart(i));
+    runAt = -1;
+    out += rewrite ?? `${head.nameAt(i)}: ${head.valueAt(i)}\r\n`;
   }
-  return out;
+  return lines === undefined || runAt === -1 ? out : out + lines.text.slice(runAt, lines.text.length - 2);
 }
 
-/** As {@link endToEnd}, without the fields that `Connection` names. */
-function endToEndUnnamed(head: RequestHead, rules: ForwardRequest, named: readonly string[]): string {
-  const { fields, ids } = head;
-  let out = '';
-  for (let i = 0; i < ids.length; i++) {
-    const id = ids[i] as FieldId;
-    const name = fields[2 * i] as string;
-    if (id === FieldId.other) {
-      if (!named.includes(name.toLowerCase())) out += `${name}: ${fields[2 * i + 1]}\r\n`;
-    } else if (id > FieldId.maxForwards) out += `${name}: ${fields[2 * i + 1]}\r\n`;
-    else if (!isNeverForwarded(id)) out += guardedField(head, rules, id, i);
+function rewriteField(
+  head: RequestHead,
+  rules: ForwardRequest,
+  id: FieldId,
+  index: number,
+  named: readonly string[] | undefined,
+): Rewrite {
+  if (id === FieldId.other) {
+    return named !== undefined && named.includes(head.nameAt(index).toLowerCase()) ? '' : undefined;
   }
-  return out;
+  if (id > FieldId.maxForwards) return undefined;
+  return isNeverForwarded(id) ? '' : rewriteGuarded(head, rules, id, index);
 }
 
-function guardedField(head: RequestHead, rules: ForwardRequest, id: FieldId, index: number): string {
-  const name = head.fields[2 * index] as string;
+function rewriteGuarded(head: RequestHead, rules: ForwardRequest, id: FieldId, index: number): Rewrite {
   switch (id) {
     case FieldId.host:
-      return head.ids.indexOf(id) === index ? `${name}: ${rules.host ?? head.host}\r\n` : '';
+      return rewriteHost(head, rules, index);
     case FieldId.contentLength:
       if (head.framing !== BodyFraming.length || head.ids.indexOf(id) !== index) return '';
-      return `${name}: ${head.contentLength}\r\n`;
+      return `${head.nameAt(index)}: ${head.contentLength}\r\n`;
     // Written anew at the end.
     case FieldId.via:
     case FieldId.xForwardedFor:
     case FieldId.proxyAuthorization:
       return '';
     case FieldId.forwarded:
-      return rules.trusted && !rules.forwarded ? lineAt(head, index) : '';
+      return rules.trusted && !rules.forwarded ? undefined : '';
     case FieldId.xRequestId:
-      return rules.trusted && keptRequestId(head) !== undefined ? lineAt(head, index) : '';
+      return rules.trusted && keptRequestId(head) !== undefined ? undefined : '';
     case FieldId.xForwardedProto:
     case FieldId.xForwardedHost:
     case FieldId.xForwardedPort:
     case FieldId.xRealIp:
-      return rules.trusted ? lineAt(head, index) : '';
+      return rules.trusted ? undefined : '';
     default:
-      return lineAt(head, index);
+      return undefined;
   }
 }
 
-function lineAt(head: RequestHead, index: number): string {
-  return `${head.fields[2 * index]}: ${head.fields[2 * index + 1]}\r\n`;
+function rewriteHost(head: RequestHead, rules: ForwardRequest, index: number): Rewrite {
+  if (head.ids.indexOf(FieldId.host) !== index) return '';
+  const host = rules.host ?? head.host;
+  return head.valueAt(index) === host ? undefined : `${head.nameAt(index)}: ${host}\r\n`;
 }
 
 function untrustedTail(head: RequestHead, rules: ForwardRequest): string {

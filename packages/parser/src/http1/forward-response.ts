@@ -48,22 +48,39 @@ export function forwardResponseHead(
 }
 
 function endToEnd(head: ResponseHead, withLength: boolean, named: readonly string[] | undefined): string {
-  const { fields, ids } = head;
+  const { ids } = head;
+  const lines = head.lines?.canonical === true ? head.lines : undefined;
   let out = '';
+  // Lines that stay as they came are copied together with their neighbours.
+  let runAt = -1;
   for (let i = 0; i < ids.length; i++) {
-    const id = ids[i] as FieldId;
-    const name = fields[2 * i] as string;
-    if (id === FieldId.other) {
-      if (named !== undefined && named.includes(name.toLowerCase())) continue;
-    } else if (id === FieldId.via || isNeverForwarded(id)) continue;
-    else if (id === FieldId.contentLength) {
-      const length = withLength && ids.indexOf(id) === i ? lengthToTell(head) : -1;
-      if (length !== -1) out += `${name}: ${length}\r\n`;
+    const rewrite = rewriteField(head, ids[i] as FieldId, i, withLength, named);
+    if (rewrite === undefined && lines !== undefined) {
+      if (runAt === -1) runAt = lines.lineStart(i);
       continue;
     }
-    out += `${name}: ${fields[2 * i + 1]}\r\n`;
+    if (lines !== undefined && runAt !== -1) out += lines.text.slice(runAt, lines.lineStart(i));
+    runAt = -1;
+    out += rewrite ?? `${head.nameAt(i)}: ${head.valueAt(i)}\r\n`;
   }
-  return out;
+  return lines === undefined || runAt === -1 ? out : out + lines.text.slice(runAt, lines.text.length - 2);
+}
+
+/** What to write for a field: nothing, something else, or undefined for the line as it came. */
+function rewriteField(
+  head: ResponseHead,
+  id: FieldId,
+  index: number,
+  withLength: boolean,
+  named: readonly string[] | undefined,
+): string | undefined {
+  if (id === FieldId.other) {
+    return named !== undefined && named.includes(head.nameAt(index).toLowerCase()) ? '' : undefined;
+  }
+  if (id === FieldId.via || isNeverForwarded(id)) return '';
+  if (id !== FieldId.contentLength) return undefined;
+  const length = withLength && head.ids.indexOf(id) === index ? lengthToTell(head) : -1;
+  return length === -1 ? '' : `${head.nameAt(index)}: ${length}\r\n`;
 }
 
 /** The length that goes into `Content-Length`: that of the body, or for information where none follows. */

@@ -1,12 +1,11 @@
 import type { BodyFraming } from './events.ts';
 import type { FieldId } from './field-id.ts';
+import { FieldLines } from './field-lines.ts';
 
 /** What request and response heads have in common. */
-export interface MessageHead {
+export abstract class MessageHead {
   /** Minor version of HTTP/1 that the message says. */
   readonly minor: 0 | 1;
-  /** Names and values in turn, as they came: case, order and repetition; values without outer white space. */
-  fields: string[];
   /** Which known field each one is: `ids[i]` belongs to `fields[2 * i]`. */
   ids: FieldId[];
   framing: BodyFraming;
@@ -16,19 +15,69 @@ export interface MessageHead {
   keepAlive: boolean;
   /** Protocols of `Upgrade`, if `Connection` names it and the version is 1.1 (RFC 9110 §7.8); else `''`. */
   upgrade: string;
+  #lines: FieldLines | undefined;
+  #fields: string[] | undefined;
+
+  constructor(
+    minor: 0 | 1,
+    fields: string[] | FieldLines,
+    ids: FieldId[],
+    framing: BodyFraming,
+    contentLength: number,
+    keepAlive: boolean,
+    upgrade: string,
+  ) {
+    this.minor = minor;
+    this.ids = ids;
+    this.framing = framing;
+    this.contentLength = contentLength;
+    this.keepAlive = keepAlive;
+    this.upgrade = upgrade;
+    this.#lines = fields instanceof FieldLines ? fields : undefined;
+    this.#fields = fields instanceof FieldLines ? undefined : fields;
+  }
+
+  /**
+   * Names and values in turn, as they came: case, order and repetition; values without outer white space.
+   * May be changed, together with `ids`; see `setField` and its companions. To read one field, `fieldValue`
+   * is cheaper: the strings of a parsed head are only made when this is first asked for.
+   */
+  get fields(): string[] {
+    if (this.#fields === undefined) {
+      this.#fields = this.#lines === undefined ? [] : this.#lines.cut();
+      // From now on they may be changed.
+      this.#lines = undefined;
+    }
+    return this.#fields;
+  }
+
+  set fields(fields: string[]) {
+    this.#fields = fields;
+    this.#lines = undefined;
+  }
+
+  /** The field lines as they came, while nobody has asked for `fields`. */
+  get lines(): FieldLines | undefined {
+    return this.#lines;
+  }
+
+  /** Name of field `index`. */
+  nameAt(index: number): string {
+    return this.#lines === undefined ? (this.fields[index * 2] as string) : this.#lines.name(index);
+  }
+
+  /** Value of field `index`. */
+  valueAt(index: number): string {
+    return this.#lines === undefined ? (this.fields[index * 2 + 1] as string) : this.#lines.value(index);
+  }
 }
 
 /** The head of a request. A fresh object for every message: it may outlive the parse. */
-export class RequestHead implements MessageHead {
+export class RequestHead extends MessageHead {
   /** Case-sensitive (RFC 9110 §9.1). */
   method: string;
   /** The request target exactly as it came. */
   target: string;
-  readonly minor: 0 | 1;
-  fields: string[];
-  ids: FieldId[];
-  framing: BodyFraming;
-  contentLength: number;
   /**
    * The authority that the request is for: that of an absolute-form or authority-form target, else `Host`;
    * `''` for HTTP/1.0 without `Host`. Valid, case as it came, with the port if one was given.
@@ -36,8 +85,6 @@ export class RequestHead implements MessageHead {
   host: string;
   /** What is matched and forwarded: path and query of an absolute-form target, else the target as it came. */
   path: string;
-  keepAlive: boolean;
-  upgrade: string;
   /** The client waits for a 100 before it sends the body (RFC 9110 §10.1.1). */
   expectContinue: boolean;
 
@@ -45,7 +92,7 @@ export class RequestHead implements MessageHead {
     method: string,
     target: string,
     minor: 0 | 1,
-    fields: string[],
+    fields: string[] | FieldLines,
     ids: FieldId[],
     framing: BodyFraming,
     contentLength: number,
@@ -55,83 +102,71 @@ export class RequestHead implements MessageHead {
     upgrade: string,
     expectContinue: boolean,
   ) {
+    super(minor, fields, ids, framing, contentLength, keepAlive, upgrade);
     this.method = method;
     this.target = target;
-    this.minor = minor;
-    this.fields = fields;
-    this.ids = ids;
-    this.framing = framing;
-    this.contentLength = contentLength;
     this.host = host;
     this.path = path;
-    this.keepAlive = keepAlive;
-    this.upgrade = upgrade;
     this.expectContinue = expectContinue;
   }
 }
 
 /** The head of a response, interim ones (1xx) included. A fresh object for every message. */
-export class ResponseHead implements MessageHead {
+export class ResponseHead extends MessageHead {
   /** 100 to 599. */
   status: number;
   /** Reason phrase, maybe empty. */
   reason: string;
-  readonly minor: 0 | 1;
-  fields: string[];
-  ids: FieldId[];
-  framing: BodyFraming;
-  contentLength: number;
-  keepAlive: boolean;
-  upgrade: string;
 
   constructor(
     status: number,
     reason: string,
     minor: 0 | 1,
-    fields: string[],
+    fields: string[] | FieldLines,
     ids: FieldId[],
     framing: BodyFraming,
     contentLength: number,
     keepAlive: boolean,
     upgrade: string,
   ) {
+    super(minor, fields, ids, framing, contentLength, keepAlive, upgrade);
     this.status = status;
     this.reason = reason;
-    this.minor = minor;
-    this.fields = fields;
-    this.ids = ids;
-    this.framing = framing;
-    this.contentLength = contentLength;
-    this.keepAlive = keepAlive;
-    this.upgrade = upgrade;
   }
 }
 
-/** The fields of a message, however it came. */
-export type FieldSource = Pick<MessageHead, 'fields' | 'ids'>;
+/** The fields of a message, however it came: a head, or arrays of one's own. */
+export interface FieldSource {
+  fields: string[];
+  ids: FieldId[];
+}
+
+function valueOf(source: FieldSource, index: number): string {
+  return source instanceof MessageHead ? source.valueAt(index) : (source.fields[index * 2 + 1] as string);
+}
 
 /** The first value of a known field. */
-export function fieldValue(head: FieldSource, id: FieldId): string | undefined {
-  const at = head.ids.indexOf(id);
-  return at === -1 ? undefined : head.fields[at * 2 + 1];
+export function fieldValue(source: FieldSource, id: FieldId): string | undefined {
+  const at = source.ids.indexOf(id);
+  return at === -1 ? undefined : valueOf(source, at);
 }
 
 /** Every value of a known field, in order. */
-export function fieldValues(head: FieldSource, id: FieldId): string[] {
+export function fieldValues(source: FieldSource, id: FieldId): string[] {
   const values: string[] = [];
-  for (let at = head.ids.indexOf(id); at !== -1; at = head.ids.indexOf(id, at + 1)) {
-    values.push(head.fields[at * 2 + 1] as string);
+  for (let at = source.ids.indexOf(id); at !== -1; at = source.ids.indexOf(id, at + 1)) {
+    values.push(valueOf(source, at));
   }
   return values;
 }
 
 /** The values of a list field as one (RFC 9110 §5.3); undefined if the field is absent. */
-export function joinedValue(head: FieldSource, id: FieldId): string | undefined {
-  const first = head.ids.indexOf(id);
+export function joinedValue(source: FieldSource, id: FieldId): string | undefined {
+  const first = source.ids.indexOf(id);
   if (first === -1) return undefined;
-  let joined = head.fields[first * 2 + 1] as string;
-  for (let at = head.ids.indexOf(id, first + 1); at !== -1; at = head.ids.indexOf(id, at + 1)) {
-    joined += `, ${head.fields[at * 2 + 1] as string}`;
+  let joined = valueOf(source, first);
+  for (let at = source.ids.indexOf(id, first + 1); at !== -1; at = source.ids.indexOf(id, at + 1)) {
+    joined += `, ${valueOf(source, at)}`;
   }
   return joined;
 }

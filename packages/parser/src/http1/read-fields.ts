@@ -1,14 +1,15 @@
-import { FieldId, fieldId, lookUpField, usuallySpelled, usualName } from './field-id.ts';
+import { FieldId, fieldId, lookUpField } from './field-id.ts';
+import { FieldLines } from './field-lines.ts';
 import { Span } from './llhttp.ts';
 
 /**
- * Cuts the fields noted on the tape out of the text of a head, and keeps at hand what framing and routing
- * ask for. Repeated fields are joined by commas (RFC 9110 §5.3), `Host` is counted.
+ * Turns the spans on the tape into field lines, and keeps at hand what framing and routing ask for. Repeated
+ * fields are joined by commas (RFC 9110 §5.3), `Host` is counted.
  */
 export class FieldReader {
-  /** Names and values in turn, after {@link read}. */
-  fields: string[];
-  /** Which known field each one is, after {@link read}. */
+  /** After {@link read}: the field lines. */
+  lines: FieldLines;
+  /** After {@link read}: which known field each one is. */
   ids: FieldId[];
   connection: string | undefined;
   transferEncoding: string | undefined;
@@ -19,7 +20,7 @@ export class FieldReader {
   hosts: number;
 
   constructor() {
-    this.fields = [];
+    this.lines = new FieldLines('', [], true);
     this.ids = [];
     this.connection = undefined;
     this.transferEncoding = undefined;
@@ -35,28 +36,35 @@ export class FieldReader {
    * @param origin address of the first character of `text`
    */
   read(text: string, origin: number, tape: Int32Array, from: number, used: number): void {
+    this.#clear();
     const count = Math.floor((used - from) / 6);
     // Filling arrays of the right length costs half of growing them.
-    const fields = Array<string>(count * 2);
+    const marks = Array<number>(count * 4);
     const ids = Array<FieldId>(count);
-    this.#clear(fields, ids);
+    let canonical = true;
+    let lineAt = count === 0 ? 0 : (tape[from + 1] as number) - origin;
     for (let field = 0, i = from; field < count; field++, i += 6) {
-      const nameAt = (tape[i + 1] as number) - origin;
-      const nameLength = tape[i + 2] as number;
+      const nameEnd = lineAt + (tape[i + 2] as number);
       const valueAt = (tape[i + 4] as number) - origin;
-      const value = text.slice(valueAt, trimmedEnd(text, valueAt, valueAt + (tape[i + 5] as number)));
-      const found = lookUpField(text, nameAt, nameLength);
-      const id = (found & ~usuallySpelled) as FieldId;
-      fields[2 * field] = found > usuallySpelled ? usualName(id) : text.slice(nameAt, nameAt + nameLength);
-      fields[2 * field + 1] = value;
+      const valueEnd = trimmedEnd(text, valueAt, valueAt + (tape[i + 5] as number));
+      const nextAt = field + 1 < count ? (tape[i + 7] as number) - origin : text.length - 2;
+      if (valueAt !== nameEnd + 2 || valueEnd !== nextAt - 2 || text.charCodeAt(nameEnd + 1) !== 0x20) {
+        canonical = false;
+      }
+      marks[4 * field] = lineAt;
+      marks[4 * field + 1] = nameEnd;
+      marks[4 * field + 2] = valueAt;
+      marks[4 * field + 3] = valueEnd;
+      const id = lookUpField(text, lineAt, nameEnd - lineAt);
       ids[field] = id;
-      if (id !== FieldId.other && id <= FieldId.expect) this.#keep(id, value);
+      if (id !== FieldId.other && id <= FieldId.expect) this.#keep(id, text.slice(valueAt, valueEnd));
+      lineAt = nextAt;
     }
+    this.lines = new FieldLines(text, marks, canonical);
+    this.ids = ids;
   }
 
-  #clear(fields: string[], ids: FieldId[]): void {
-    this.fields = fields;
-    this.ids = ids;
+  #clear(): void {
     this.connection = undefined;
     this.transferEncoding = undefined;
     this.contentLength = undefined;

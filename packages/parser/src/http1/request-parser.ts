@@ -101,7 +101,7 @@ export class RequestParser extends MessageParser {
       method,
       target,
       minor,
-      reader.fields,
+      reader.lines,
       reader.ids,
       framing,
       contentLength,

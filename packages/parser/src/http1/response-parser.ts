@@ -84,7 +84,7 @@ export class ResponseParser extends MessageParser {
       status,
       reason,
       minor,
-      reader.fields,
+      reader.lines,
       reader.ids,
       framing,
       contentLength,
