@@ -91,7 +91,7 @@ export function checkCommon(
 /**
  * Each certificate must be issued by the next (RFC 8446 §4.4.2 lets clients insist on the order, older ones do).
  *
- * @param verified remembers issuer checks by fingerprint pair: thousands of leaves share an intermediate's issuer.
+ * @param verified remembers pairs that were checked: the same intermediates stand in thousands of files.
  */
 export function checkChain(
   chain: readonly ParsedCertificate[],

@@ -2,7 +2,13 @@ import { Socket } from 'node:net';
 import tls from 'node:tls';
 import type { Certificate } from './certificate.ts';
 import type { CertificateChoice, CertificateStore } from './certificate-store.ts';
-import { SLOTS_STAY, chooseCertificate, defaultChoice, onlyCertificate, sameChoice } from './choose-certificate.ts';
+import {
+  SLOTS_STAY,
+  chooseCertificate,
+  defaultChoice,
+  onlyCertificate,
+  sameChoice,
+} from './choose-certificate.ts';
 import { type ClientAuth, clientAuthOptions, sessionIdContext } from './client-auth.ts';
 import { TlsError } from './errors.ts';
 import { type TlsPolicy, secureOptions } from './policy.ts';
@@ -183,7 +189,7 @@ export class TlsServerBinding {
       key: materials.map(({ key }) => key),
     };
     if (this.#authorities !== undefined) options.ca = this.#authorities;
-    if (tickets !== undefined) options.ticketKeys = tickets.set.current;
+    if (tickets !== undefined) options.ticketKeys = tickets.set.key(0);
     return options;
   }
 }

@@ -86,7 +86,7 @@ export class TicketInstaller {
   }
 
   #apply(server: Server): TicketMode {
-    server.setTicketKeys(this.#set.current);
+    server.setTicketKeys(this.#set.key(0));
     const context = this.#preferred === 'ring' ? nativeContext(server) : undefined;
     if (context === undefined) return 'single';
     context.onticketkeycallback = (name, _iv, encrypt) => (encrypt ? this.#seal() : this.#open(name));
@@ -95,7 +95,7 @@ export class TicketInstaller {
   }
 
   #seal(): TicketAnswer {
-    const key = this.#set.current;
+    const key = this.#set.key(0);
     const iv = Buffer.alloc(16);
     this.#randomFill(iv);
     return [1, key.subarray(16, 32), key.subarray(32, 48), key.subarray(0, 16), iv];

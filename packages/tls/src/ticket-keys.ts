@@ -51,14 +51,11 @@ export class TicketKeySet {
     return this.#keys.length;
   }
 
-  /** The key that encrypts new tickets. Secret. */
-  get current(): Buffer {
-    return this.#at(0);
-  }
-
-  /** Key number `index`, newest first. Secret. */
+  /** Key number `index`: 0 encrypts new tickets, all decrypt. Secret; a method, because getters get printed. */
   key(index: number): Buffer {
-    return this.#at(index);
+    const key = this.#keys[index];
+    if (key === undefined) throw new RangeError(`no ticket key ${index}`);
+    return key;
   }
 
   /** Index of the key whose 16-byte name this is, -1 if there is none. */
@@ -91,12 +88,6 @@ export class TicketKeySet {
 
   toJSON(): { readonly version: number; readonly size: number } {
     return { version: this.version, size: this.size };
-  }
-
-  #at(index: number): Buffer {
-    const key = this.#keys[index];
-    if (key === undefined) throw new RangeError(`no ticket key ${index}`);
-    return key;
   }
 }
 

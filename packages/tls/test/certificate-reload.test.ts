@@ -35,8 +35,9 @@ class FakeTimers implements Timers {
   }
 
   fire(milliseconds: number): void {
-    for (const [timer, entry] of [...this.armed]) {
-      if (entry.milliseconds !== milliseconds) continue;
+    // What a callback arms waits for the next time.
+    const due = Array.from(this.armed).filter(([, entry]) => entry.milliseconds === milliseconds);
+    for (const [timer, entry] of due) {
       this.armed.delete(timer);
       entry.callback();
     }
@@ -58,7 +59,10 @@ class FakeWatcher {
 
 function put(folder: string, issued: Issued): void {
   // As certbot and most tools do it: a new file beside the old one, renamed over it.
-  for (const [name, text] of [['tls.crt', issued.chainPem], ['tls.key', issued.keyPem]] as const) {
+  for (const [name, text] of [
+    ['tls.crt', issued.chainPem],
+    ['tls.key', issued.keyPem],
+  ] as const) {
     writeFileSync(join(folder, `${name}.new`), text, { mode: 0o600 });
     renameSync(join(folder, `${name}.new`), join(folder, name));
   }
@@ -99,7 +103,9 @@ describe('reload', () => {
     expect(namesOf(reloader)).toEqual(['first.example']);
     timers.fire(500);
     expect(namesOf(reloader)).toEqual(['second.example']);
-    expect(results).toMatchObject([{ loaded: [{ names: ['second.example'] }], kept: [], problems: [], error: undefined }]);
+    expect(results).toMatchObject([
+      { loaded: [{ names: ['second.example'] }], kept: [], problems: [], error: undefined },
+    ]);
     reloader.stop();
     expect(watcher.watched.size).toBe(0);
     expect(timers.armed.size).toBe(0);
@@ -127,7 +133,10 @@ describe('reload', () => {
 
   it('follows a symbolic link that is swapped above the files (Kubernetes)', () => {
     const folder = authority.path('k8s');
-    for (const [name, issued] of [['v1', first], ['v2', second]] as const) {
+    for (const [name, issued] of [
+      ['v1', first],
+      ['v2', second],
+    ] as const) {
       mkdirSync(join(folder, name), { recursive: true });
       put(join(folder, name), issued);
     }
@@ -149,7 +158,11 @@ describe('reload', () => {
     writeFileSync(source.cert, 'nonsense');
     reloader.check();
     expect(namesOf(reloader)).toEqual(['first.example']);
-    expect(results[0]).toMatchObject({ loaded: [], kept: [{ names: ['first.example'] }], problems: [{ file: source.cert, code: 'TLS_CERT_UNPARSABLE' }] });
+    expect(results[0]).toMatchObject({
+      loaded: [],
+      kept: [{ names: ['first.example'] }],
+      problems: [{ file: source.cert, code: 'TLS_CERT_UNPARSABLE' }],
+    });
     expect(reloader.check()).toBeUndefined();
     put(folder, second);
     reloader.check();
@@ -172,7 +185,10 @@ describe('reload', () => {
     const { folder, reloader, results } = setUp({ now: () => now });
     rmSync(join(folder, 'tls.crt'));
     reloader.check();
-    expect(results[0]).toMatchObject({ kept: [{ names: ['first.example'] }], problems: [{ code: 'TLS_FILE_UNREADABLE' }] });
+    expect(results[0]).toMatchObject({
+      kept: [{ names: ['first.example'] }],
+      problems: [{ code: 'TLS_FILE_UNREADABLE' }],
+    });
     put(folder, authority.issue('short.example', { days: 1 }));
     now = inDays(2);
     reloader.check();
@@ -212,7 +228,10 @@ describe('reload', () => {
   });
 
   it('reports what is bad at the start and serves the rest', () => {
-    const sources = [{ cert: first.cert, key: first.key }, { cert: authority.path('none'), key: first.key }];
+    const sources = [
+      { cert: first.cert, key: first.key },
+      { cert: authority.path('none'), key: first.key },
+    ];
     const { reloader } = setUp({ sources });
     expect(reloader.initial.problems).toMatchObject([{ code: 'TLS_FILE_UNREADABLE' }]);
     expect(namesOf(reloader)).toEqual(['first.example']);
@@ -262,9 +281,9 @@ it('swaps certificates 100 times under load, good and bad in turn, without a fai
   server.on('tlsClientError', (error) => failures.push(error));
   const port = await listen(server);
   const served: Set<string> = new Set();
-  let running = true;
+  const load = { running: true };
   const client = async (servername: string): Promise<void> => {
-    while (running) {
+    while (load.running) {
       const { text, commonName } = await connect(port, { servername });
       expect(text).toBe('hello\n');
       served.add(commonName ?? '');
@@ -277,11 +296,12 @@ it('swaps certificates 100 times under load, good and bad in turn, without a fai
     const turn = [first, broken, second, broken][round % 4] ?? first;
     put(state.folder, turn);
     const result = state.reloader.check();
-    if (turn === broken) named += result?.problems.filter(({ code }) => code === 'TLS_CERT_UNPARSABLE').length ?? 0;
+    if (turn === broken)
+      named += result?.problems.filter(({ code }) => code === 'TLS_CERT_UNPARSABLE').length ?? 0;
     binding.update(state.reloader.store);
     await new Promise((resolve) => setImmediate(resolve));
   }
-  running = false;
+  load.running = false;
   await Promise.all(clients);
   await close(server);
   expect(failures).toEqual([]);

@@ -37,11 +37,17 @@ const store = new CertificateStore([
   loadCertificate(authority.issue('server.example')),
   loadCertificate(authority.issue('other.example', { key: 'rsa' })),
 ]);
-const alice = authority.issue('alice', { san: 'DNS:alice.example,URI:spiffe://test/alice', extendedKeyUsage: 'clientAuth' });
+const alice = authority.issue('alice', {
+  san: 'DNS:alice.example,URI:spiffe://test/alice',
+  extendedKeyUsage: 'clientAuth',
+});
 const mallory = stranger.issue('mallory');
 
 async function serve(mode: ClientAuthMode) {
-  const tickets = new TicketInstaller(new TicketKeys({ randomFill: randomFillSync, now: () => 0 }).set, randomFillSync);
+  const tickets = new TicketInstaller(
+    new TicketKeys({ randomFill: randomFillSync, now: () => 0 }).set,
+    randomFillSync,
+  );
   const clientAuth = { mode, authorities: authority.rootPem };
   const binding = new TlsServerBinding({ store, now: Date.now, tickets, clientAuth });
   const server = tls.createServer(binding.serverOptions());
@@ -64,55 +70,63 @@ async function attempt(port: number, options: ConnectOptions): Promise<string> {
 const VERSIONS = ['TLSv1.3', 'TLSv1.2'] as const;
 const NAMES = [undefined, 'other.example'] as const;
 
-describe.each(VERSIONS.flatMap((version) => NAMES.map((name) => [version, name] as const)))('%s, name %s', (version, servername) => {
-  const base: ConnectOptions = { minVersion: version, maxVersion: version, ...(servername === undefined ? {} : { servername }) };
-  const withAlice = { ...base, cert: alice.chainPem, key: alice.keyPem };
-  const withMallory = { ...base, cert: mallory.chainPem, key: mallory.keyPem };
+describe.each(VERSIONS.flatMap((version) => NAMES.map((name) => [version, name] as const)))(
+  '%s, name %s',
+  (version, servername) => {
+    const base: ConnectOptions = {
+      minVersion: version,
+      maxVersion: version,
+      ...(servername === undefined ? {} : { servername }),
+    };
+    const withAlice = { ...base, cert: alice.chainPem, key: alice.keyPem };
+    const withMallory = { ...base, cert: mallory.chainPem, key: mallory.keyPem };
 
-  it('none: asks nobody', async () => {
-    const { port, identities } = await serve('none');
-    expect(await attempt(port, withAlice)).toBe('hello\n');
-    expect(identities).toEqual([undefined]);
-  });
-
-  it('required: lets in who has a good certificate, and tells who it is', async () => {
-    const { port, identities } = await serve('required');
-    expect(await attempt(port, withAlice)).toBe('hello\n');
-    expect(identities[0]).toMatchObject({
-      verified: true,
-      reason: undefined,
-      commonName: 'alice',
-      subject: 'CN=alice',
-      subjectAltName: 'DNS:alice.example, URI:spiffe://test/alice',
-      issuer: 'CN=Test Intermediate',
-      fingerprint: new X509Certificate(alice.leafPem).fingerprint256,
-      serialNumber: new X509Certificate(alice.leafPem).serialNumber,
+    it('none: asks nobody', async () => {
+      const { port, identities } = await serve('none');
+      expect(await attempt(port, withAlice)).toBe('hello\n');
+      expect(identities).toEqual([undefined]);
     });
-  });
 
-  it('required: keeps out who has none or one of another CA', async () => {
-    const { port, identities, failures } = await serve('required');
-    expect(await attempt(port, base)).not.toBe('hello\n');
-    expect(await attempt(port, withMallory)).not.toBe('hello\n');
-    expect(identities).toEqual([]);
-    expect(failures).toHaveLength(2);
-  });
+    it('required: lets in who has a good certificate, and tells who it is', async () => {
+      const { port, identities } = await serve('required');
+      expect(await attempt(port, withAlice)).toBe('hello\n');
+      expect(identities[0]).toMatchObject({
+        verified: true,
+        reason: undefined,
+        commonName: 'alice',
+        subject: 'CN=alice',
+        subjectAltName: 'DNS:alice.example, URI:spiffe://test/alice',
+        issuer: 'CN=Test Intermediate',
+        fingerprint: new X509Certificate(alice.leafPem).fingerprint256,
+        serialNumber: new X509Certificate(alice.leafPem).serialNumber,
+      });
+    });
 
-  it('optional: lets in all, but verifies only who has a good one', async () => {
-    const { port, identities } = await serve('optional');
-    for (const options of [base, withMallory, withAlice]) expect(await attempt(port, options)).toBe('hello\n');
-    expect(identities.map((identity) => identity?.verified)).toEqual([undefined, false, true]);
-    expect(identities[1]?.reason).toMatch(/^[A-Z_]+$/);
-  });
+    it('required: keeps out who has none or one of another CA', async () => {
+      const { port, identities, failures } = await serve('required');
+      expect(await attempt(port, base)).not.toBe('hello\n');
+      expect(await attempt(port, withMallory)).not.toBe('hello\n');
+      expect(identities).toEqual([]);
+      expect(failures).toHaveLength(2);
+    });
 
-  it('the identity is still there when the session is resumed', async () => {
-    const { port, identities } = await serve('required');
-    const { session } = await connect(port, withAlice);
-    expect(await connect(port, { ...withAlice, session })).toMatchObject({ reused: true });
-    expect(identities[1]).toEqual(identities[0]);
-    expect(identities[1]?.verified).toBe(true);
-  });
-});
+    it('optional: lets in all, but verifies only who has a good one', async () => {
+      const { port, identities } = await serve('optional');
+      for (const options of [base, withMallory, withAlice])
+        expect(await attempt(port, options)).toBe('hello\n');
+      expect(identities.map((identity) => identity?.verified)).toEqual([undefined, false, true]);
+      expect(identities[1]?.reason).toMatch(/^[A-Z_]+$/);
+    });
+
+    it('the identity is still there when the session is resumed', async () => {
+      const { port, identities } = await serve('required');
+      const { session } = await connect(port, withAlice);
+      expect(await connect(port, { ...withAlice, session })).toMatchObject({ reused: true });
+      expect(identities[1]).toEqual(identities[0]);
+      expect(identities[1]?.verified).toBe(true);
+    });
+  },
+);
 
 it('a name that SNI selects does not widen the CAs that are believed', async () => {
   const { port, identities } = await serve('optional');
@@ -122,11 +136,24 @@ it('a name that SNI selects does not widen the CAs that are believed', async () 
 
 describe('options', () => {
   it('need a bundle of CA certificates: without one Node would believe every public CA', () => {
-    for (const authorities of [undefined, '', 'nonsense', '-----BEGIN X-----', alice.leafPem, `${authority.rootPem}-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n`]) {
-      const auth = authorities === undefined ? { mode: 'required' as const } : { mode: 'required' as const, authorities };
+    for (const authorities of [
+      undefined,
+      '',
+      'nonsense',
+      '-----BEGIN X-----',
+      alice.leafPem,
+      `${authority.rootPem}-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n`,
+    ]) {
+      const auth =
+        authorities === undefined
+          ? { mode: 'required' as const }
+          : { mode: 'required' as const, authorities };
       expect(() => clientAuthOptions(auth)).toThrow(expect.objectContaining({ code: 'TLS_CLIENT_AUTH' }));
     }
-    expect(clientAuthOptions({ mode: 'required', authorities: authority.rootPem })).toMatchObject({ requestCert: true, rejectUnauthorized: true });
+    expect(clientAuthOptions({ mode: 'required', authorities: authority.rootPem })).toMatchObject({
+      requestCert: true,
+      rejectUnauthorized: true,
+    });
   });
 
   it('refuse an unknown mode', () => {

@@ -9,7 +9,8 @@ function watching(days?: readonly number[]) {
   const notices: string[] = [];
   const watch = new ExpiryWatch({
     now: () => clock.now,
-    onNotice: ({ certificate, threshold, daysLeft: left }) => notices.push(`${certificate.fingerprint} ${threshold} ${left}`),
+    onNotice: ({ certificate, threshold, daysLeft: left }) =>
+      notices.push(`${certificate.fingerprint} ${threshold} ${left}`),
     ...(days === undefined ? {} : { days }),
   });
   return { clock, notices, watch };
@@ -42,9 +43,12 @@ describe('expiry', () => {
 
   it('says when to look again', () => {
     const { clock, watch, notices } = watching();
-    const certificates = [fakeCertificate(['a'], { id: 'a', notAfter: 40 * DAY }), fakeCertificate(['b'], { id: 'b', notAfter: 20 * DAY })];
+    const certificates = [
+      fakeCertificate(['a'], { id: 'a', notAfter: 40 * DAY }),
+      fakeCertificate(['b'], { id: 'b', notAfter: 20 * DAY }),
+    ];
     const seen: number[] = [];
-    for (let next = 0; next !== Infinity; ) {
+    for (let next = 0; next !== Infinity;) {
       clock.now = next;
       next = watch.check(certificates);
       seen.push(next);

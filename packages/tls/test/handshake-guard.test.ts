@@ -61,7 +61,9 @@ describe('counters', () => {
   it('count failures by reason', async () => {
     const { port, counters } = await serve({ strictSni: true });
     await connect(port, { servername: 'b.example' }).catch(() => undefined);
-    await connect(port, { maxVersion: 'TLSv1.1', minVersion: 'TLSv1', ciphers: 'DEFAULT:@SECLEVEL=0' }).catch(() => undefined);
+    await connect(port, { maxVersion: 'TLSv1.1', minVersion: 'TLSv1', ciphers: 'DEFAULT:@SECLEVEL=0' }).catch(
+      () => undefined,
+    );
     await connect(port, { maxVersion: 'TLSv1.2', ciphers: 'AES128-SHA:@SECLEVEL=0' }).catch(() => undefined);
     await connect(port, { rejectUnauthorized: true }).catch(() => undefined);
     await plain(port, 'GET / HTTP/1.1\r\nHost: a\r\n\r\n');
@@ -95,7 +97,9 @@ describe('counters', () => {
 
   it('refuse a region that is too small or not aligned', () => {
     expect(() => new HandshakeCounters(new SharedArrayBuffer(HANDSHAKE_COUNTER_BYTES - 8))).toThrow(/bytes/);
-    expect(() => new HandshakeCounters(new SharedArrayBuffer(HANDSHAKE_COUNTER_BYTES + 8), 4)).toThrow(/aligned/);
+    expect(() => new HandshakeCounters(new SharedArrayBuffer(HANDSHAKE_COUNTER_BYTES + 8), 4)).toThrow(
+      /aligned/,
+    );
   });
 
   it('have unique names', () => {
@@ -139,7 +143,8 @@ describe('limits', () => {
   });
 
   it('refuse rates that are no rates', () => {
-    for (const rate of [0, -1, NaN, Infinity]) expect(() => new HandshakeLimiter({ rate, now: () => 0 })).toThrow(/rate/);
+    for (const rate of [0, -1, NaN, Infinity])
+      expect(() => new HandshakeLimiter({ rate, now: () => 0 })).toThrow(/rate/);
     expect(() => new HandshakeLimiter({ rate: 1, burst: 0, now: () => 0 })).toThrow(/burst/);
   });
 
@@ -147,7 +152,13 @@ describe('limits', () => {
     let now = 0;
     const { port, counters } = await serve({}, new HandshakeLimiter({ rate: 1, burst: 2, now: () => now }));
     const outcomes: string[] = [];
-    for (let i = 0; i < 4; i += 1) outcomes.push(await connect(port).then(({ text }) => text, () => ''));
+    for (let i = 0; i < 4; i += 1)
+      outcomes.push(
+        await connect(port).then(
+          ({ text }) => text,
+          () => '',
+        ),
+      );
     expect(outcomes).toEqual(['hello\n', 'hello\n', '', '']);
     expect(counted(counters)).toMatchObject({ 'handshakes.completed': 2, 'failures.rateLimited': 2 });
     now = 1000;

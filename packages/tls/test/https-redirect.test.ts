@@ -18,16 +18,36 @@ describe('redirect to https', () => {
     expect(httpsRedirect(host, target, port)).toEqual({ kind: 'redirect', status: 308, location });
   });
 
-  it.each([undefined, '', ' ', 'a b', 'a/b', 'a@b', 'user@a', 'a:b', 'a:999999', 'a:65536', '[::1', '[zz]', '[127.0.0.1]', 'a\r\nX: y', 'a..b', '-a', 'a?b', 'a#b', 'bücher.example'])(
-    'refuses the host %j',
-    (host) => {
-      expect(httpsRedirect(host, '/')).toMatchObject({ kind: 'refuse', status: 400 });
+  it.each([
+    undefined,
+    '',
+    ' ',
+    'a b',
+    'a/b',
+    'a@b',
+    'user@a',
+    'a:b',
+    'a:999999',
+    'a:65536',
+    '[::1',
+    '[zz]',
+    '[127.0.0.1]',
+    'a\r\nX: y',
+    'a..b',
+    '-a',
+    'a?b',
+    'a#b',
+    'bücher.example',
+  ])('refuses the host %j', (host) => {
+    expect(httpsRedirect(host, '/')).toMatchObject({ kind: 'refuse', status: 400 });
+  });
+
+  it.each(['', 'a', '/a b', '/a\r\nX: y', '/\u0000', '/ü', '/a#b', '/a\\b', 'ftp://a/', '/\u007f'])(
+    'refuses the target %j',
+    (target) => {
+      expect(httpsRedirect('a', target)).toMatchObject({ kind: 'refuse', status: 400 });
     },
   );
-
-  it.each(['', 'a', '/a b', '/a\r\nX: y', '/\u0000', '/ü', '/a#b', '/a\\b', 'ftp://a/', '/\u007f'])('refuses the target %j', (target) => {
-    expect(httpsRedirect('a', target)).toMatchObject({ kind: 'refuse', status: 400 });
-  });
 
   it('never makes a field with line ends, nor leaves the host that was asked (property)', () => {
     fc.assert(
@@ -35,7 +55,9 @@ describe('redirect to https', () => {
         for (const answer of [httpsRedirect(host, `/${target}`), httpsRedirect('a.example', `/${target}`)]) {
           if (answer.kind === 'refuse') continue;
           expect(answer.location).toMatch(/^https:\/\/[\x21-\x7e]+$/);
-          const expected = answer.location.startsWith('https://a.example/') ? 'a.example' : new URL(`https://${host}`).hostname;
+          const expected = answer.location.startsWith('https://a.example/')
+            ? 'a.example'
+            : new URL(`https://${host}`).hostname;
           expect(new URL(answer.location).hostname).toBe(expected);
         }
       }),
@@ -47,10 +69,18 @@ describe('Strict-Transport-Security', () => {
   it('is a year by default', () => {
     expect(hstsValue()).toBe('max-age=31536000');
     expect(hstsValue({ maxAge: 0 })).toBe('max-age=0');
-    expect(hstsValue({ includeSubDomains: true, preload: true })).toBe('max-age=31536000; includeSubDomains; preload');
+    expect(hstsValue({ includeSubDomains: true, preload: true })).toBe(
+      'max-age=31536000; includeSubDomains; preload',
+    );
   });
 
-  it.each([{ maxAge: -1 }, { maxAge: 1.5 }, { maxAge: Infinity }, { preload: true }, { preload: true, includeSubDomains: true, maxAge: 60 }])('refuses %j', (options) => {
+  it.each([
+    { maxAge: -1 },
+    { maxAge: 1.5 },
+    { maxAge: Infinity },
+    { preload: true },
+    { preload: true, includeSubDomains: true, maxAge: 60 },
+  ])('refuses %j', (options) => {
     expect(() => hstsValue(options)).toThrow(expect.objectContaining({ code: 'TLS_OPTION' }));
   });
 

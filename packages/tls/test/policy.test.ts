@@ -40,7 +40,12 @@ async function serve(policy?: TlsPolicy) {
 describe('options', () => {
   it('are TLS 1.2 to 1.3, strong suites in the server order, no renegotiation, no compression', () => {
     const options = secureOptions();
-    expect(options).toMatchObject({ minVersion: 'TLSv1.2', maxVersion: 'TLSv1.3', honorCipherOrder: true, sessionTimeout: 86_400 });
+    expect(options).toMatchObject({
+      minVersion: 'TLSv1.2',
+      maxVersion: 'TLSv1.3',
+      honorCipherOrder: true,
+      sessionTimeout: 86_400,
+    });
     expect(options.ciphers.split(':')).toEqual([...TLS13_CIPHERS, ...TLS12_CIPHERS]);
     for (const flag of [constants.SSL_OP_NO_RENEGOTIATION, constants.SSL_OP_NO_COMPRESSION]) {
       expect(options.secureOptions & flag).toBe(flag);
@@ -58,19 +63,30 @@ describe('options', () => {
     expect(secureOptions({ ciphers }).ciphers).toBe(ciphers.join(':'));
   });
 
-  it.each(['AES128-SHA', 'ECDHE-RSA-AES128-SHA', 'DHE-RSA-AES128-GCM-SHA256', 'DES-CBC3-SHA', 'NULL', 'HIGH', '@SECLEVEL=0', ''])(
-    'refuse the suite %j and list the allowed ones',
-    (cipher) => {
-      expect(() => secureOptions({ ciphers: [...STRONG_CIPHERS, cipher] })).toThrow(
-        expect.objectContaining({ code: 'TLS_POLICY', message: expect.stringContaining(STRONG_CIPHERS.join(', ')) as string }),
-      );
-    },
-  );
+  it.each([
+    'AES128-SHA',
+    'ECDHE-RSA-AES128-SHA',
+    'DHE-RSA-AES128-GCM-SHA256',
+    'DES-CBC3-SHA',
+    'NULL',
+    'HIGH',
+    '@SECLEVEL=0',
+    '',
+  ])('refuse the suite %j and list the allowed ones', (cipher) => {
+    expect(() => secureOptions({ ciphers: [...STRONG_CIPHERS, cipher] })).toThrow(
+      expect.objectContaining({
+        code: 'TLS_POLICY',
+        message: expect.stringContaining(STRONG_CIPHERS.join(', ')) as string,
+      }),
+    );
+  });
 
   it('refuse suites that leave an allowed version without any', () => {
     expect(() => secureOptions({ ciphers: TLS13_CIPHERS })).toThrow(/no suite for TLSv1\.2/);
     expect(() => secureOptions({ ciphers: TLS12_CIPHERS })).toThrow(/no suite for TLSv1\.3/);
-    expect(secureOptions({ ciphers: TLS12_CIPHERS, maxVersion: 'TLSv1.2' }).ciphers).toBe(TLS12_CIPHERS.join(':'));
+    expect(secureOptions({ ciphers: TLS12_CIPHERS, maxVersion: 'TLSv1.2' }).ciphers).toBe(
+      TLS12_CIPHERS.join(':'),
+    );
   });
 
   it('refuse old versions, unknown groups and timeouts out of range', () => {
@@ -87,22 +103,29 @@ describe('options', () => {
 });
 
 describe('on the wire', () => {
-  it.each([['-tls1', 'TLS 1.0'], ['-tls1_1', 'TLS 1.1']])('%s is refused with the alert protocol_version', async (version) => {
+  it.each([
+    ['-tls1', 'TLS 1.0'],
+    ['-tls1_1', 'TLS 1.1'],
+  ])('%s is refused with the alert protocol_version', async (version) => {
     const { port, failures } = await serve();
     const view = await sClient(port, 'a', version, '-cipher', 'DEFAULT:@SECLEVEL=0');
     expect(view).toMatchObject({ completed: false, alert: 70 });
     expect(failures).toEqual(['protocolVersion']);
   });
 
-  it.each(['AES128-SHA', 'AES128-GCM-SHA256', 'ECDHE-RSA-AES128-SHA', 'ECDHE-RSA-AES128-SHA256', 'DHE-RSA-AES128-GCM-SHA256', 'aNULL'])(
-    'a client with only %s is refused',
-    async (cipher) => {
-      const { port, failures } = await serve();
-      const view = await sClient(port, 'a', '-tls1_2', '-cipher', `${cipher}:@SECLEVEL=0`);
-      expect(view).toMatchObject({ completed: false, alert: 40 });
-      expect(failures).toEqual(['noSharedCipher']);
-    },
-  );
+  it.each([
+    'AES128-SHA',
+    'AES128-GCM-SHA256',
+    'ECDHE-RSA-AES128-SHA',
+    'ECDHE-RSA-AES128-SHA256',
+    'DHE-RSA-AES128-GCM-SHA256',
+    'aNULL',
+  ])('a client with only %s is refused', async (cipher) => {
+    const { port, failures } = await serve();
+    const view = await sClient(port, 'a', '-tls1_2', '-cipher', `${cipher}:@SECLEVEL=0`);
+    expect(view).toMatchObject({ completed: false, alert: 40 });
+    expect(failures).toEqual(['noSharedCipher']);
+  });
 
   it.each(TLS12_CIPHERS)('a client with only %s is served', async (cipher) => {
     const { port } = await serve();
@@ -117,8 +140,12 @@ describe('on the wire', () => {
 
   it('the server chooses the suite', async () => {
     const { port } = await serve();
-    const backwards = [...TLS12_CIPHERS].reverse().filter((name) => !name.includes('CHACHA')).join(':');
-    expect(await sClient(port, 'a', '-tls1_2', '-cipher', backwards)).toMatchObject({ cipher: TLS12_CIPHERS[0] });
+    const backwards = TLS12_CIPHERS.toReversed()
+      .filter((name) => !name.includes('CHACHA'))
+      .join(':');
+    expect(await sClient(port, 'a', '-tls1_2', '-cipher', backwards)).toMatchObject({
+      cipher: TLS12_CIPHERS[0],
+    });
   });
 
   it('TLS 1.3 is preferred, and all there is in the modern profile', async () => {
@@ -133,10 +160,18 @@ describe('on the wire', () => {
     const { text } = await sClient(port, 'a', '-tls1_2');
     expect(text).toContain('Compression: NONE');
     const server = open[0];
-    const raw = tls.connect({ port, host: '127.0.0.1', rejectUnauthorized: false, maxVersion: 'TLSv1.2', servername: 'a' });
+    const raw = tls.connect({
+      port,
+      host: '127.0.0.1',
+      rejectUnauthorized: false,
+      maxVersion: 'TLSv1.2',
+      servername: 'a',
+    });
     server?.removeAllListeners('secureConnection');
     const outcome = await new Promise<string>((resolve) => {
-      raw.on('secureConnect', () => raw.renegotiate({}, (error) => resolve(error === null ? 'renegotiated' : 'refused')));
+      raw.on('secureConnect', () =>
+        raw.renegotiate({}, (error) => resolve(error === null ? 'renegotiated' : 'refused')),
+      );
       raw.on('error', () => resolve('refused'));
       raw.on('close', () => resolve('refused'));
     });

@@ -31,7 +31,13 @@ function prints(value: unknown): string {
 function forms(text: string): string[] {
   const bytes = Buffer.from(text);
   const hex = bytes.subarray(0, 12).toString('hex');
-  return [text, hex, hex.replaceAll(/(..)(?!$)/g, '$1 '), bytes.subarray(0, 12).join(', '), bytes.subarray(0, 12).join(',')];
+  return [
+    text,
+    hex,
+    hex.replaceAll(/(..)(?!$)/g, '$1 '),
+    bytes.subarray(0, 12).join(', '),
+    bytes.subarray(0, 12).join(','),
+  ];
 }
 
 describe('hazard: key material never shows', () => {
@@ -68,7 +74,10 @@ describe('hazard: key material never shows', () => {
     ]);
     expect(problems.length).toBeGreaterThanOrEqual(4);
     const text = prints(problems);
-    for (const line of [...keyLines, ...other.keyPem.split('\n').filter((one) => one.length > 20 && !one.startsWith('-'))]) {
+    for (const line of [
+      ...keyLines,
+      ...other.keyPem.split('\n').filter((one) => one.length > 20 && !one.startsWith('-')),
+    ]) {
       expect(text).not.toContain(line);
     }
     expect(text).not.toContain('the-passphrase');

@@ -11,7 +11,8 @@ function counting(options: Partial<TicketKeysOptions> = {}) {
     randomFill: (bytes) => bytes.fill((made += 1)),
     ...options,
   });
-  const numbers = (): number[] => Array.from({ length: keys.set.size }, (_, index) => keys.set.key(index)[0] ?? 0);
+  const numbers = (): number[] =>
+    Array.from({ length: keys.set.size }, (_, index) => keys.set.key(index)[0] ?? 0);
   return { keys, clock, numbers };
 }
 
@@ -41,7 +42,14 @@ describe('ticket keys', () => {
   });
 
   it('refuse options out of range', () => {
-    for (const options of [{ rotateEvery: 0 }, { rotateEvery: NaN }, { rotateEvery: 8 * 24 * HOUR }, { keepPrevious: -1 }, { keepPrevious: 1.5 }, { keepPrevious: 8 }]) {
+    for (const options of [
+      { rotateEvery: 0 },
+      { rotateEvery: NaN },
+      { rotateEvery: 8 * 24 * HOUR },
+      { keepPrevious: -1 },
+      { keepPrevious: 1.5 },
+      { keepPrevious: 8 },
+    ]) {
       expect(() => counting(options)).toThrow(expect.objectContaining({ code: 'TLS_OPTION' }));
     }
   });

@@ -28,12 +28,15 @@ const store = new CertificateStore([
 ]);
 
 async function start(message: StoreMessage, tickets: TicketKeysMessage) {
-  const worker = new Worker(new URL('support/tls-worker.ts', import.meta.url), { workerData: { store: message, tickets } });
+  const worker = new Worker(new URL('support/tls-worker.ts', import.meta.url), {
+    workerData: { store: message, tickets },
+  });
   workers.push(worker);
   const [port] = (await once(worker, 'message')) as [number];
   const send = async (update: StoreMessage | TicketKeysMessage): Promise<void> => {
-    worker.postMessage(update);
-    await once(worker, 'message');
+    const answered = once(worker, 'message');
+    worker.postMessage(update, []);
+    await answered;
   };
   return { port, send };
 }
@@ -49,11 +52,17 @@ describe('worker threads', () => {
         const client = { servername, minVersion: version, maxVersion: version };
         const { session, commonName, text } = await connect(one.port, client);
         expect([commonName, text]).toEqual([servername, 'hello\n']);
-        expect(await connect(two.port, { ...client, session })).toMatchObject({ reused: true, text: 'hello\n' });
+        expect(await connect(two.port, { ...client, session })).toMatchObject({
+          reused: true,
+          text: 'hello\n',
+        });
         const rotated = keys.rotate();
         await one.send(rotated.toMessage());
         await two.send(rotated.toMessage());
-        expect(await connect(two.port, { ...client, session })).toMatchObject({ reused: true, text: 'hello\n' });
+        expect(await connect(two.port, { ...client, session })).toMatchObject({
+          reused: true,
+          text: 'hello\n',
+        });
       }
     }
     const next = new CertificateStore([loadCertificate(authority.issue('next.example'))]);
@@ -66,17 +75,24 @@ describe('messages', () => {
   it('carry everything that a store knows', () => {
     const copy = storeFromMessage(structuredClone(storeToMessage(store, { version: 7 })));
     expect(copy.names()).toEqual(store.names());
-    expect(copy.certificates.map((one) => one.material())).toEqual(store.certificates.map((one) => one.material()));
+    expect(copy.certificates.map((one) => one.material())).toEqual(
+      store.certificates.map((one) => one.material()),
+    );
     expect(copy.certificates.map((one) => one.info)).toEqual(store.certificates.map((one) => one.info));
     expect(copy.selectDefault(Date.now()).choice?.ecdsa?.info.subject).toBe('default.example');
   });
 
   it('leave out keys that a worker does not need, but never its default certificate', () => {
-    const all = new CertificateStore([fakeCertificate(['a'], { id: 'a' }), fakeCertificate(['b'], { id: 'b' })]);
+    const all = new CertificateStore([
+      fakeCertificate(['a'], { id: 'a' }),
+      fakeCertificate(['b'], { id: 'b' }),
+    ]);
     const message = storeToMessage(all, { version: 1, filter: ({ names }) => names.includes('a') });
     expect(storeFromMessage(message).names()).toEqual(['a']);
     expect(Buffer.from(message.secrets).includes('key of b')).toBe(false);
-    expect(() => storeToMessage(all, { version: 1, filter: ({ names }) => names.includes('b') })).toThrow(/default name/);
+    expect(() => storeToMessage(all, { version: 1, filter: ({ names }) => names.includes('b') })).toThrow(
+      /default name/,
+    );
   });
 
   it('share one copy of the texts', () => {
@@ -92,8 +108,14 @@ describe('messages', () => {
     const other = { ...message, kind: 'other' as 'certificateStore' };
     expect(() => storeFromMessage(other)).toThrow(expect.objectContaining({ code: 'TLS_SNAPSHOT_INVALID' }));
     const tickets = new TicketKeySet(1, [new Uint8Array(48)]).toMessage();
-    for (const bad of [{ ...tickets, count: 2 }, { ...tickets, count: 0 }, { ...tickets, secrets: new ArrayBuffer(3) }]) {
-      expect(() => TicketKeySet.fromMessage(bad)).toThrow(expect.objectContaining({ code: 'TLS_TICKET_KEYS_INVALID' }));
+    for (const bad of [
+      { ...tickets, count: 2 },
+      { ...tickets, count: 0 },
+      { ...tickets, secrets: new ArrayBuffer(3) },
+    ]) {
+      expect(() => TicketKeySet.fromMessage(bad)).toThrow(
+        expect.objectContaining({ code: 'TLS_TICKET_KEYS_INVALID' }),
+      );
     }
   });
 });
