@@ -1,4 +1,11 @@
-export * from './errors.ts';
+export { CertificateError, TlsError, describeProblem } from './errors.ts';
+export type {
+  CertificateProblem,
+  CertificateProblemCode,
+  ErrorSource,
+  Severity,
+  TlsErrorCode,
+} from './errors.ts';
 export { Certificate } from './certificate.ts';
 export type { CertificateInfo, CertificateMaterial, MaterialSource } from './certificate.ts';
 export { loadCertificate, loadCertificates } from './load-certificate.ts';
