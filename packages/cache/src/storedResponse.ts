@@ -16,7 +16,7 @@ export interface FreshnessPolicy extends HeuristicPolicy {
 }
 
 /** Bytes that a stored response costs beside its body and text: objects, arrays, map and list entries. */
-export const ENTRY_OVERHEAD = 1280;
+export const ENTRY_OVERHEAD = 1680;
 /** Bodies up to this are also kept as a string: see `StoredResponse.text`. */
 export const SMALL_BODY = 4096;
 /** Bytes for one string of a field line. */
