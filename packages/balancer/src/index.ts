@@ -1,3 +1,4 @@
+export type { Availability } from './availability.ts';
 export type { AdaptiveWeightOptions } from './adaptive-weights.ts';
 export type { AddressAffinityOptions, AffinityOptions, CookieAffinityOptions } from './affinity.ts';
 export {

@@ -105,9 +105,13 @@ export class LoadTree {
 
   /** Builds the tree from the slots as they are: when the algorithm starts, or a worker has died. */
   rebuild(): void {
-    for (let slot = 0; slot < this.#leaves; slot++) this.#rekey(slot);
-    for (let node = this.#leaves - 1; node >= 1; node--) {
-      this.#cells[this.#tree + node] = this.lesser(this.winner(2 * node), this.winner(2 * node + 1));
+    // A second time where others may have changed what we have just looked at.
+    for (let round = 0; round < (this.#shared ? 2 : 1); round++) {
+      for (let slot = 0; slot < this.#leaves; slot++) this.#rekey(slot);
+      for (let node = this.#leaves - 1; node >= 1; node--) {
+        this.#cells[this.#tree + node] = this.lesser(this.winner(2 * node), this.winner(2 * node + 1));
+      }
+      Atomics.add(this.#cells, Header.fence, 0);
     }
   }
 

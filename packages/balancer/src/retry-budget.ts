@@ -6,17 +6,14 @@ import { type BackendTable, Cell, elapsed, Header, moment, read } from './shared
  * Bounds what retries may add to the load of a group, over all threads, so that they never amplify an outage.
  */
 export interface RetryBudgetOptions {
-  /**
-   * Retries as a share of requests, in two ways at once: of the requests in flight, and of the requests that
-   * came. 0 (no retries but the floor) to 1; default 0.2.
-   */
+  /** Retries as a share of the requests that come; 0 (nothing but the floor) to 1; default 0.2. */
   readonly ratio: number;
-  /**
-   * Retries per second, and in flight, that are allowed even when the share is smaller, so that quiet groups
-   * can retry at all. 0 to 1,000; default 5.
-   */
+  /** Retries per second that are allowed besides, so that quiet groups can retry at all. 0 to 1,000; default 5. */
   readonly minimumPerSecond: number;
-  /** Retries that quiet times can save up, 1 to 100,000; default 50. All of them may come in one burst. */
+  /**
+   * Retries that quiet times can save up, and that may be in flight at once; 1 to 100,000, default 50. Half of
+   * the requests in flight where that is more: when one of two backends dies, half of them fail at once.
+   */
   readonly burst: number;
 }
 
@@ -34,41 +31,38 @@ export function retryBudgetOptions(options: Partial<RetryBudgetOptions> | undefi
 
 /** Tokens are kept in thousandths. */
 const token = 1_000;
+/** Far from where 32 bits end; what counts is cut off when a token is spent. */
+const mostTokens = 1_000_000 * token;
 
 /**
- * A token bucket that requests fill by `ratio` and time by `minimumPerSecond`, and a limit of retries in
- * flight. The bucket alone would let slow retries pile up; the limit alone would let fast ones (connection
- * refused) repeat without end.
+ * A token bucket that requests fill by `ratio` and time by `minimumPerSecond`. Retries are thereby a share of
+ * the load, whether they fail at once (connection refused) or hang: a mere limit of retries in flight would
+ * let fast ones repeat without end.
  */
 export class RetryBudget {
-  readonly #table: BackendTable;
   readonly #cells: Int32Array;
   readonly #ownRetries: number;
-  #ratio: number;
   #deposit: number;
   #minimumPerSecond: number;
-  #full: number;
+  #burst: number;
 
   constructor(options: RetryBudgetOptions, table: BackendTable) {
-    this.#table = table;
     this.#cells = table.cells;
     this.#ownRetries = table.workerRetriesCell(table.worker);
-    this.#ratio = options.ratio;
     this.#deposit = Math.round(options.ratio * token);
     this.#minimumPerSecond = options.minimumPerSecond;
-    this.#full = options.burst * token;
+    this.#burst = options.burst;
   }
 
   configure(options: RetryBudgetOptions): void {
-    this.#ratio = options.ratio;
     this.#deposit = Math.round(options.ratio * token);
     this.#minimumPerSecond = options.minimumPerSecond;
-    this.#full = options.burst * token;
+    this.#burst = options.burst;
   }
 
   /** A request came: not a retry of one. */
   requestArrived(): void {
-    if (read(this.#cells, Header.retryTokens) < this.#full) {
+    if (read(this.#cells, Header.retryTokens) < mostTokens) {
       Atomics.add(this.#cells, Header.retryTokens, this.#deposit);
     }
   }
@@ -82,9 +76,9 @@ export class RetryBudget {
     const cells = this.#cells;
     let active = 0;
     for (const backend of backends) active += read(cells, backend.cell + Cell.active);
-    const allowed = Math.max(this.#minimumPerSecond, Math.floor(active * this.#ratio));
+    const most = Math.max(this.#burst, Math.floor(active / 2));
     const retries = Atomics.add(cells, Header.activeRetries, 1);
-    if (retries < allowed && this.trySpend(now)) {
+    if (retries < most && this.#spend(most, now)) {
       Atomics.add(cells, this.#ownRetries, 1);
       return true;
     }
@@ -100,18 +94,24 @@ export class RetryBudget {
 
   /** Takes one token, without a place among the retries in flight. */
   trySpend(now: number): boolean {
+    return this.#spend(this.#burst, now);
+  }
+
+  /** Retries in flight over all threads: for statistics. */
+  get activeRetries(): number {
+    return read(this.#cells, Header.activeRetries);
+  }
+
+  /** @param saved tokens beyond this number are lost */
+  #spend(saved: number, now: number): boolean {
     this.#refill(now);
     const cells = this.#cells;
     for (;;) {
       const tokens = read(cells, Header.retryTokens);
       if (tokens < token) return false;
-      if (Atomics.compareExchange(cells, Header.retryTokens, tokens, tokens - token) === tokens) return true;
+      const left = Math.min(tokens, saved * token) - token;
+      if (Atomics.compareExchange(cells, Header.retryTokens, tokens, left) === tokens) return true;
     }
-  }
-
-  /** Retries in flight over all threads: for statistics. */
-  get activeRetries(): number {
-    return read(this.#table.cells, Header.activeRetries);
   }
 
   #refill(now: number): void {
@@ -122,7 +122,8 @@ export class RetryBudget {
     // Too short to earn a thousandth of a token: let it add up. A clock that came round starts afresh.
     if (passed >= 0 && earned === 0) return;
     if (Atomics.compareExchange(cells, Header.retryRefilledAt, since, moment(now)) !== since) return;
-    const room = this.#full - read(cells, Header.retryTokens);
-    if (earned > 0 && room > 0) Atomics.add(cells, Header.retryTokens, Math.min(earned, room));
+    if (earned > 0 && read(cells, Header.retryTokens) < mostTokens) {
+      Atomics.add(cells, Header.retryTokens, earned);
+    }
   }
 }

@@ -142,7 +142,7 @@ export function moment(now: number): number {
 export interface BackendTableOptions {
   /**
    * Backends that fit, those that are removed but still drain included. 1 to 65,536, rounded up to a power
-   * of two; default 64. About 330 bytes per backend and worker.
+   * of two; default 64. About 130 bytes per backend, and 220 more per worker.
    */
   readonly capacity?: number;
   /** Threads that use the table, supervisor included. 1 to 1,024, default 1. */

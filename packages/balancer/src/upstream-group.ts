@@ -46,6 +46,7 @@ export class UpstreamGroup {
   readonly #initialBits: number;
   #configuration: GroupConfiguration;
   #set: BackendSet;
+  #leaving: readonly Backend[];
   #seenVersion: number;
   /** When time alone changes something next; 0: nothing is due. */
   #due: number;
@@ -69,6 +70,7 @@ export class UpstreamGroup {
     this.#latency = new LatencyRecorder(table);
     this.#initialBits = options.initialState === 'unhealthy' ? StateBit.unhealthy : 0;
     this.#set = new BackendSet(new Membership([], 0), [], []);
+    this.#leaving = [];
     this.#seenVersion = 0;
     this.#due = 0;
     this.#replaceBackends(options.backends);
@@ -77,6 +79,11 @@ export class UpstreamGroup {
   /** The snapshot in use. */
   get set(): BackendSet {
     return this.#set;
+  }
+
+  /** Backends that an update removed and that still have attempts in flight. */
+  get leaving(): readonly Backend[] {
+    return this.#leaving.filter((backend) => read(this.#cells, backend.cell + Cell.active) > 0);
   }
 
   /**
@@ -271,9 +278,9 @@ export class UpstreamGroup {
       const unchanged = this.#set.byKey(member.key)?.weight === member.weight;
       if (!unchanged) Atomics.store(this.#cells, member.cell + Cell.weight, member.weight * 16);
     }
-    for (const old of this.#set.backends) {
-      if (!membership.byKey.has(old.key)) leaveSlot(table, old.index);
-    }
+    const gone = this.#set.backends.filter(({ key }) => !membership.byKey.has(key));
+    for (const backend of gone) leaveSlot(table, backend.index);
+    this.#leaving = [...this.leaving.filter(({ key }) => !membership.byKey.has(key)), ...gone];
     tree?.rebuild();
     this.#rebuild(membership);
     // Makes this and all other threads look, at their next pick, for what time is to end.

@@ -69,15 +69,57 @@ test('a quiet group can retry all the same', () => {
   expect(retries).toBeGreaterThanOrEqual(requests * 1.5);
 });
 
-test('slow retries do not pile up: no more in flight than their share', () => {
-  const fleet = new Fleet({ retryBudget: { burst: 10_000 } });
+test('slow retries do not pile up: no more in flight than half of all', () => {
+  const fleet = new Fleet();
+  fleet.shares(20_000);
   for (let i = 0; i < 1_000; i++) {
     const backend = fleet.pick();
     if (backend !== undefined) fleet.start(backend);
   }
   let retries = 0;
   while (fleet.group.mayRetry(failed, [], fleet.now).retry) retries++;
-  expect(retries).toBe(200);
+  expect(retries).toBe(500);
+});
+
+test.each([
+  { size: 3, connections: 64 },
+  { size: 2, connections: 64 },
+  { size: 3, connections: 3_000 },
+])('one of $size backends dies with $connections requests in flight: no client sees an error', (given) => {
+  const { size, connections } = given;
+  const fleet = new Fleet({ size });
+  fleet.shares(connections * 10);
+  let errors = 0;
+  const isDead = (backend: Backend): boolean => fleet.position(backend) === 1;
+  /** Ends an attempt: the dead backend resets it, and it goes on elsewhere if it may. */
+  const end = (backend: Backend, tried: Backend[]): void => {
+    fleet.finish(backend, isDead(backend) ? AttemptOutcome.reset : AttemptOutcome.success);
+    if (!isDead(backend)) return;
+    const all = [...tried, backend];
+    const attempt = { ...failed, requestSent: true, attempts: all.length };
+    const decision = fleet.group.mayRetry(attempt, all, fleet.now);
+    const other = decision.retry ? fleet.pick(all) : undefined;
+    if (other === undefined) {
+      errors++;
+      return;
+    }
+    fleet.start(other);
+    end(other, all);
+    fleet.group.retryBudget.release();
+  };
+  let flight: Backend[] = [];
+  for (let second = 0; second < 60; second++) {
+    fleet.now += 1_000;
+    for (const backend of flight) end(backend, []);
+    flight = [];
+    for (let i = 0; i < connections; i++) {
+      const backend = fleet.pick();
+      if (backend === undefined) continue;
+      fleet.start(backend);
+      flight.push(backend);
+    }
+  }
+  expect(errors).toBe(0);
 });
 
 test('what is saved up is bounded', () => {

@@ -27,7 +27,9 @@ test('a removed backend takes nothing new and finishes what it has', () => {
   fleet.group.update({ backends: urls(3).slice(1) });
   expect(fleet.shares(10)).toEqual([5, 5]);
   expect(fleet.group.stateOf(removed)).toBe('draining');
+  expect(fleet.group.leaving).toEqual([removed]);
   fleet.finish(removed, AttemptOutcome.reset);
+  expect(fleet.group.leaving).toEqual([]);
   expect(fleet.group.table.cells[removed.cell + 1]).toBe(0);
 });
 
