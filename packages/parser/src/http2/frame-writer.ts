@@ -154,11 +154,20 @@ export class FrameWriter {
     } while (start < end);
   }
 
-  /** A whole header block from a flat list of fields, pseudo-fields first; trailers too. */
-  headers(streamId: number, fields: readonly string[], endStream: boolean): void {
+  /**
+   * A whole header block from a flat list of fields, pseudo-fields first; trailers too. `sensitive` holds
+   * positions of names whose fields must stay never-indexed, as `HpackDecoder.sensitive` gives them.
+   */
+  headers(
+    streamId: number,
+    fields: readonly string[],
+    endStream: boolean,
+    sensitive: readonly number[] | null = null,
+  ): void {
     this.beginHeaders(streamId);
     for (let index = 0; index + 1 < fields.length; index += 2) {
-      this.field(fields[index] as string, fields[index + 1] as string);
+      const secret = sensitive !== null && sensitive.includes(index);
+      this.field(fields[index] as string, fields[index + 1] as string, secret);
     }
     this.endHeaders(endStream);
   }

@@ -94,6 +94,17 @@ describe('frames are written as RFC 9113 §6 has them', () => {
   });
 });
 
+describe('RFC 7541 §7.1.3', () => {
+  it('fields that came never-indexed are sent never-indexed', () => {
+    const fields = [':method', 'GET', 'x-token', 'secret', 'x-other', 'open'];
+    const octets = written((writer) => writer.headers(1, fields, true, [2]));
+    const decoder = new HpackDecoder();
+    expect(decoder.decode(octets, 9, octets.length)).toBe('ok');
+    expect(decoder.fields).toEqual(fields);
+    expect(decoder.sensitive).toEqual([2]);
+  });
+});
+
 describe('memory of a writer', () => {
   it('is taken from the pool for the first frame and given back by recycle', () => {
     const pool = new SlabPool(1000, 4);
