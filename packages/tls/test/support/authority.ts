@@ -17,6 +17,8 @@ export interface IssueOptions {
   readonly ca?: boolean;
   readonly digest?: 'sha256' | 'sha1' | 'md5';
   readonly days?: number;
+  /** Without key identifiers: then only names and signatures tell who issued it. */
+  readonly bare?: boolean;
   /** A subject in openssl's form instead of the common name alone. */
   readonly subject?: string;
 }
@@ -124,6 +126,7 @@ export class Authority {
     if (options.keyUsage !== undefined) lines.push(`keyUsage=critical,${options.keyUsage}`);
     else if (options.ca === true) lines.push('keyUsage=critical,keyCertSign,cRLSign');
     if (options.extendedKeyUsage !== undefined) lines.push(`extendedKeyUsage=${options.extendedKeyUsage}`);
+    if (options.bare === true) lines.push('subjectKeyIdentifier=none', 'authorityKeyIdentifier=none');
     const extensions = this.write(`${id}.ext`, `${lines.join('\n')}\n`);
     const request = this.path(`${id}.csr`);
     openssl(
