@@ -135,7 +135,6 @@ export class CoalescingGroup {
   #waiting: Follower[] = NOBODY;
   #reading: Set<Follower> | undefined = undefined;
   #failures = 0;
-  #released = 0;
   #state: 'waiting' | 'reading' | 'releasing' | 'over' = 'waiting';
   #writer: StoreWriter | undefined = undefined;
 
@@ -188,14 +187,12 @@ export class CoalescingGroup {
   notShared(): void {
     this.#state = 'releasing';
     this.#host.closed(this);
-    this.releaseNext(this.#releaseWidth);
+    this.#release(this.#releaseWidth);
   }
 
   /** One that was released has its head, or came to nothing: the next one may go. */
   releasedOneDone(): void {
-    if (this.#state !== 'releasing') return;
-    this.#released--;
-    this.releaseNext(1);
+    if (this.#state === 'releasing') this.#release(1);
   }
 
   /** The leader came to nothing before its head arrived. */
@@ -248,15 +245,12 @@ export class CoalescingGroup {
     this.#failAll('cache_leader_truncated');
   }
 
-  /** Lets up to `count` waiting followers go, within the width. */
-  releaseNext(count: number): void {
-    for (let i = 0; i < count && this.#released < this.#releaseWidth; i++) {
+  #release(count: number): void {
+    for (let i = 0; i < count; i++) {
       const follower = this.#waiting.shift();
-      if (follower === undefined) break;
-      this.#released++;
+      if (follower === undefined) return;
       follower.release(this.#host.alone(follower, this));
     }
-    if (this.#waiting.length === 0 && this.#released === 0) this.#finish();
   }
 
   #deliverAll(stored: StoredResponse): void {

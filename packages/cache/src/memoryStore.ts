@@ -3,11 +3,15 @@ import type { CacheStore, StoreCounts, StoredResource } from './store.ts';
 import type { StoredResponse } from './storedResponse.ts';
 import { TagIndex } from './tagIndex.ts';
 
+const NO_TAGS: readonly (readonly string[])[] = [];
+
 /** A resource with its place in the list that upkeep walks. */
 class Slot implements StoredResource {
   readonly key: string;
   readonly responses: readonly StoredResponse[];
   readonly bytes: number;
+  /** Tags as they are in the index: a 304 may give a response others. */
+  readonly tags: readonly (readonly string[])[];
   place = 0;
   /** Number of the look-up that last moved it to the front. */
   touched = 0;
@@ -18,6 +22,8 @@ class Slot implements StoredResource {
     let bytes = 0;
     for (const response of responses) bytes += response.bytes;
     this.bytes = bytes;
+    const tagged = responses.some((response) => response.tags.length > 0);
+    this.tags = tagged ? responses.map((response) => response.tags) : NO_TAGS;
   }
 }
 
@@ -81,10 +87,8 @@ export class MemoryStore implements CacheStore {
     this.#lru.set(key, slot, { size: slot.bytes });
     slot.place = this.#slots.push(slot) - 1;
     this.#responses += responses.length;
-    for (const response of responses) {
-      response.discarded = false;
-      this.#tags.add(key, response.tags);
-    }
+    for (const response of responses) response.discarded = false;
+    for (const tags of slot.tags) this.#tags.add(key, tags);
     return true;
   }
 
@@ -179,9 +183,7 @@ export class MemoryStore implements CacheStore {
     }
     this.#responses -= slot.responses.length;
     if (evicted) this.#evictions += slot.responses.length;
-    for (const response of slot.responses) {
-      response.discarded = true;
-      this.#tags.remove(slot.key, response.tags);
-    }
+    for (const response of slot.responses) response.discarded = true;
+    for (const tags of slot.tags) this.#tags.remove(slot.key, tags);
   }
 }

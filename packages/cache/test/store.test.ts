@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { HttpCache } from '@rp/cache';
+import { TagIndex } from '../src/tagIndex.ts';
 import { exchange, get, put, START } from './exchange.ts';
 
 const FRESH = ['Cache-Control', 'max-age=60'];
@@ -172,6 +173,28 @@ describe('purge: the number removed', () => {
     expect(purge(cache)).toBe(0);
     expect(cache.counts().responses).toBe(6 - count);
     expect(cache.stats.purged).toBe(count);
+  });
+
+  it('tags follow a 304, and go with their response', () => {
+    const cache = new HttpCache();
+    const now = START + 60_000;
+    put(cache, '/', [...FRESH, 'ETag', '"a"', 'Cache-Tag', 'old, kept']);
+    exchange(cache, get('/'), now, { status: 304, fields: ['ETag', '"a"', 'Cache-Tag', 'new, kept'] });
+    expect(cache.purger.tag('old')).toBe(0);
+    expect(cache.purger.tag('new')).toBe(1);
+    const index = new TagIndex();
+    index.add('/', ['a', 'b']);
+    index.add('/', ['a']);
+    index.remove('/', ['a', 'b']);
+    expect([index.keys('a'), index.keys('b')]).toEqual([['/'], []]);
+  });
+
+  it('what was purged does not come back as a stale answer', () => {
+    const cache = new HttpCache();
+    put(cache, '/', ['Cache-Control', 'max-age=1, stale-if-error=600', 'ETag', '"a"']);
+    const decision = cache.lookup(get('/'), START + 5000);
+    cache.purger.all();
+    expect(cache.failed(decision, START + 5000)).toBeUndefined();
   });
 
   it('what was asked for before a purge is not stored after it', () => {
