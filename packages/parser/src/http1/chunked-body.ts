@@ -71,7 +71,7 @@ export class ChunkedBody {
     if (trailers === undefined) return undefined;
     this.#trailers = undefined;
     trailers.restore(this.#machine);
-    reader.read(trailers.text(), 0, this.#machine.tape, 0, this.#machine.used);
+    reader.read(trailers.text(), trailers.bytes, 0, this.#machine.tape, 0, this.#machine.used);
     return reader.lines.cut();
   }
 }

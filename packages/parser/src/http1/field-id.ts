@@ -89,55 +89,47 @@ const names: readonly string[] = Object.keys(FieldId).map((key) =>
   key === 'http2Settings' ? 'http2-settings' : key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`),
 );
 
-const unusualSpellings: Readonly<Record<string, string>> = {
-  te: 'TE',
-  etag: 'ETag',
-  'http2-settings': 'HTTP2-Settings',
-  'www-authenticate': 'WWW-Authenticate',
-};
-
-/** Names as nearly everybody writes them, by id. */
-const usualNames: readonly string[] = names.map(
-  (name) => unusualSpellings[name] ?? name.replace(/(?:^|-)[a-z]/g, (start) => start.toUpperCase()),
-);
-
 /**
  * A perfect hash of length and three letters, found once by trying: no two known names share a slot, so a
  * name is compared with one candidate at most. A test walks every name.
  */
 const slots = 256;
-function slotOf(text: string, at: number, length: number): number {
-  const first = text.charCodeAt(at) | 0x20;
-  const lastButOne = text.charCodeAt(at + length - 2) | 0x20;
-  const last = text.charCodeAt(at + length - 1) | 0x20;
+function slotOf(bytes: Uint8Array, at: number, length: number): number {
+  const first = (bytes[at] as number) | 0x20;
+  const lastButOne = (bytes[at + length - 2] as number) | 0x20;
+  const last = (bytes[at + length - 1] as number) | 0x20;
   return (length + first * 6 + lastButOne * 76 + last) & (slots - 1);
 }
 
+const longestName = 32;
+const scratch = new Uint8Array(longestName);
+const nameBytes = new Uint8Array(names.length * longestName);
+const lengths = new Uint8Array(names.length);
 const table = new Uint8Array(slots);
 for (let id = 1; id < names.length; id++) {
   if (id === FieldId.lookalike) continue;
-  const name = names[id] as string;
+  const name = Buffer.from(names[id] as string, 'latin1');
+  nameBytes.set(name, id * longestName);
+  lengths[id] = name.length;
   table[slotOf(name, 0, name.length)] = id;
 }
 
-/** As {@link fieldId}, for the name at `text[at .. at + length)`. */
-export function lookUpField(text: string, at: number, length: number): FieldId {
-  if (length < 2) return FieldId.other;
-  const id = table[slotOf(text, at, length)] as number;
-  if (id === 0) return FieldId.other;
-  const usual = usualNames[id] as string;
-  if (usual.length !== length) return FieldId.other;
-  return text.startsWith(usual, at) ? (id as FieldId) : compareField(text, at, id);
-}
+const lowerCase = Uint8Array.from({ length: 256 }, (_, code) =>
+  code >= 65 && code <= 90 ? code | 0x20 : code,
+);
 
-function compareField(text: string, at: number, id: number): FieldId {
-  const name = names[id] as string;
+/** As {@link fieldId}, for the name in `bytes[at .. at + length)`. */
+export function lookUpField(bytes: Uint8Array, at: number, length: number): FieldId {
+  if (length < 2) return FieldId.other;
+  const id = table[slotOf(bytes, at, length)] as number;
+  if (id === 0 || lengths[id] !== length) return FieldId.other;
+  const name = id * longestName;
   let lookalike = false;
-  for (let i = 0; i < name.length; i++) {
-    const code = text.charCodeAt(at + i);
-    const wanted = name.charCodeAt(i);
-    if (code === wanted || (code >= 65 && code <= 90 && (code | 0x20) === wanted)) continue;
-    if (wanted !== 45 || (code !== 95 && code !== 46)) return FieldId.other;
+  for (let i = 0; i < length; i++) {
+    const code = bytes[at + i] as number;
+    const wanted = nameBytes[name + i];
+    if (lowerCase[code] === wanted) continue;
+    if (wanted !== 0x2d || (code !== 0x5f && code !== 0x2e)) return FieldId.other;
     lookalike = true;
   }
   if (!lookalike) return id as FieldId;
@@ -146,5 +138,12 @@ function compareField(text: string, at: number, id: number): FieldId {
 
 /** Which known field `name` is, whatever its case; `other` if none. */
 export function fieldId(name: string): FieldId {
-  return lookUpField(name, 0, name.length);
+  const { length } = name;
+  if (length > longestName) return FieldId.other;
+  for (let i = 0; i < length; i++) {
+    const code = name.charCodeAt(i);
+    if (code > 0x7f) return FieldId.other;
+    scratch[i] = code;
+  }
+  return lookUpField(scratch, 0, length);
 }

@@ -1,4 +1,5 @@
 import { connectionOptions } from './connection.ts';
+import { copyFields, isNamed, type FieldRewriter } from './copy-fields.ts';
 import { BodyFraming } from './events.ts';
 import { FieldId, isNeverForwarded } from './field-id.ts';
 import { joinedValue, type RequestHead } from './heads.ts';
@@ -78,7 +79,7 @@ export function forwardRequestHead(
   // Only HTTP/1.0 requests, and those that came by HTTP/2, have none.
   if (ids.indexOf(FieldId.host) === -1) out += `Host: ${rules.host ?? head.host}\r\n`;
   const named = ids.indexOf(FieldId.connection) === -1 ? undefined : connectionOptions(head);
-  out += endToEnd(head, rules, named);
+  out += copyFields(head, new RequestRewriter(rules, named));
   out += rules.trusted ? trustedTail(head, rules) : untrustedTail(head, rules);
   out += via(head, rules);
   if (head.framing === BodyFraming.chunked) out += 'Transfer-Encoding: chunked\r\n';
@@ -91,72 +92,53 @@ export function forwardRequestHead(
   return `${out}${extra}\r\n`;
 }
 
-/** What to write for a field: nothing, something else, or undefined for the line as it came. */
-type Rewrite = string | undefined;
+class RequestRewriter implements FieldRewriter<RequestHead> {
+  readonly #rules: ForwardRequest;
+  readonly #named: readonly string[] | undefined;
 
-function endToEnd(head: RequestHead, rules: ForwardRequest, named: readonly string[] | undefined): string {
-  const { ids } = head;
-  const lines = head.lines?.canonical === true ? head.lines : undefined;
-  let out = '';
-  // Lines that stay as they came are copied together with their neighbours.
-  let runAt = -1;
-  for (let i = 0; i < ids.length; i++) {
-    const rewrite = rewriteField(head, rules, ids[i] as FieldId, i, named);
-    if (rewrite === undefined && lines !== undefined) {
-      if (runAt === -1) runAt = lines.lineStart(i);
-      continue;
+  constructor(rules: ForwardRequest, named: readonly string[] | undefined) {
+    this.#rules = rules;
+    this.#named = named;
+  }
+
+  rewrite(head: RequestHead, id: FieldId, index: number): string | undefined {
+    if (id === FieldId.other) return isNamed(head, index, this.#named) ? '' : undefined;
+    if (id > FieldId.maxForwards) return undefined;
+    return isNeverForwarded(id) ? '' : this.#rewriteGuarded(head, id, index);
+  }
+
+  #rewriteGuarded(head: RequestHead, id: FieldId, index: number): string | undefined {
+    const rules = this.#rules;
+    switch (id) {
+      case FieldId.host:
+        return this.#rewriteHost(head, index);
+      case FieldId.contentLength:
+        if (head.framing !== BodyFraming.length || head.ids.indexOf(id) !== index) return '';
+        return `${head.nameAt(index)}: ${head.contentLength}\r\n`;
+      // Written anew at the end.
+      case FieldId.via:
+      case FieldId.xForwardedFor:
+      case FieldId.proxyAuthorization:
+        return '';
+      case FieldId.forwarded:
+        return rules.trusted && !rules.forwarded ? undefined : '';
+      case FieldId.xRequestId:
+        return rules.trusted && keptRequestId(head) !== undefined ? undefined : '';
+      case FieldId.xForwardedProto:
+      case FieldId.xForwardedHost:
+      case FieldId.xForwardedPort:
+      case FieldId.xRealIp:
+        return rules.trusted ? undefined : '';
+      default:
+        return undefined;
     }
-    if (lines !== undefined && runAt !== -1) out += lines.text.slice(runAt, lines.lineStart(i));
-    runAt = -1;
-    out += rewrite ?? `${head.nameAt(i)}: ${head.valueAt(i)}\r\n`;
   }
-  return lines === undefined || runAt === -1 ? out : out + lines.text.slice(runAt, lines.text.length - 2);
-}
 
-function rewriteField(
-  head: RequestHead,
-  rules: ForwardRequest,
-  id: FieldId,
-  index: number,
-  named: readonly string[] | undefined,
-): Rewrite {
-  if (id === FieldId.other) {
-    return named !== undefined && named.includes(head.nameAt(index).toLowerCase()) ? '' : undefined;
+  #rewriteHost(head: RequestHead, index: number): string | undefined {
+    if (head.ids.indexOf(FieldId.host) !== index) return '';
+    const host = this.#rules.host ?? head.host;
+    return head.valueAt(index) === host ? undefined : `${head.nameAt(index)}: ${host}\r\n`;
   }
-  if (id > FieldId.maxForwards) return undefined;
-  return isNeverForwarded(id) ? '' : rewriteGuarded(head, rules, id, index);
-}
-
-function rewriteGuarded(head: RequestHead, rules: ForwardRequest, id: FieldId, index: number): Rewrite {
-  switch (id) {
-    case FieldId.host:
-      return rewriteHost(head, rules, index);
-    case FieldId.contentLength:
-      if (head.framing !== BodyFraming.length || head.ids.indexOf(id) !== index) return '';
-      return `${head.nameAt(index)}: ${head.contentLength}\r\n`;
-    // Written anew at the end.
-    case FieldId.via:
-    case FieldId.xForwardedFor:
-    case FieldId.proxyAuthorization:
-      return '';
-    case FieldId.forwarded:
-      return rules.trusted && !rules.forwarded ? undefined : '';
-    case FieldId.xRequestId:
-      return rules.trusted && keptRequestId(head) !== undefined ? undefined : '';
-    case FieldId.xForwardedProto:
-    case FieldId.xForwardedHost:
-    case FieldId.xForwardedPort:
-    case FieldId.xRealIp:
-      return rules.trusted ? undefined : '';
-    default:
-      return undefined;
-  }
-}
-
-function rewriteHost(head: RequestHead, rules: ForwardRequest, index: number): Rewrite {
-  if (head.ids.indexOf(FieldId.host) !== index) return '';
-  const host = rules.host ?? head.host;
-  return head.valueAt(index) === host ? undefined : `${head.nameAt(index)}: ${host}\r\n`;
 }
 
 function untrustedTail(head: RequestHead, rules: ForwardRequest): string {

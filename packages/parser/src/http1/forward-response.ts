@@ -1,4 +1,5 @@
 import { connectionOptions } from './connection.ts';
+import { copyFields, isNamed, type FieldRewriter } from './copy-fields.ts';
 import { BodyFraming } from './events.ts';
 import { FieldId, isNeverForwarded } from './field-id.ts';
 import { parseContentLength } from './framing.ts';
@@ -33,7 +34,7 @@ export function forwardResponseHead(
   const withLength = framing === 'keep' && !bodiless;
   let out = `HTTP/1.1 ${head.status} ${head.reason}\r\n`;
   const named = ids.indexOf(FieldId.connection) === -1 ? undefined : connectionOptions(head);
-  out += endToEnd(head, withLength, named);
+  out += copyFields(head, new ResponseRewriter(withLength, named));
   const before = joinedValue(head, FieldId.via);
   out += `Via: ${before ? `${before}, ` : ''}${head.minor === 1 ? '1.1' : '1.0'} ${viaName}\r\n`;
   const chunked = framing === 'chunked' || (framing === 'keep' && head.framing === BodyFraming.chunked);
@@ -47,40 +48,22 @@ export function forwardResponseHead(
   return `${out}${extra}\r\n`;
 }
 
-function endToEnd(head: ResponseHead, withLength: boolean, named: readonly string[] | undefined): string {
-  const { ids } = head;
-  const lines = head.lines?.canonical === true ? head.lines : undefined;
-  let out = '';
-  // Lines that stay as they came are copied together with their neighbours.
-  let runAt = -1;
-  for (let i = 0; i < ids.length; i++) {
-    const rewrite = rewriteField(head, ids[i] as FieldId, i, withLength, named);
-    if (rewrite === undefined && lines !== undefined) {
-      if (runAt === -1) runAt = lines.lineStart(i);
-      continue;
-    }
-    if (lines !== undefined && runAt !== -1) out += lines.text.slice(runAt, lines.lineStart(i));
-    runAt = -1;
-    out += rewrite ?? `${head.nameAt(i)}: ${head.valueAt(i)}\r\n`;
-  }
-  return lines === undefined || runAt === -1 ? out : out + lines.text.slice(runAt, lines.text.length - 2);
-}
+class ResponseRewriter implements FieldRewriter<ResponseHead> {
+  readonly #withLength: boolean;
+  readonly #named: readonly string[] | undefined;
 
-/** What to write for a field: nothing, something else, or undefined for the line as it came. */
-function rewriteField(
-  head: ResponseHead,
-  id: FieldId,
-  index: number,
-  withLength: boolean,
-  named: readonly string[] | undefined,
-): string | undefined {
-  if (id === FieldId.other) {
-    return named !== undefined && named.includes(head.nameAt(index).toLowerCase()) ? '' : undefined;
+  constructor(withLength: boolean, named: readonly string[] | undefined) {
+    this.#withLength = withLength;
+    this.#named = named;
   }
-  if (id === FieldId.via || isNeverForwarded(id)) return '';
-  if (id !== FieldId.contentLength) return undefined;
-  const length = withLength && head.ids.indexOf(id) === index ? lengthToTell(head) : -1;
-  return length === -1 ? '' : `${head.nameAt(index)}: ${length}\r\n`;
+
+  rewrite(head: ResponseHead, id: FieldId, index: number): string | undefined {
+    if (id === FieldId.other) return isNamed(head, index, this.#named) ? '' : undefined;
+    if (id === FieldId.via || isNeverForwarded(id)) return '';
+    if (id !== FieldId.contentLength) return undefined;
+    const length = this.#withLength && head.ids.indexOf(id) === index ? lengthToTell(head) : -1;
+    return length === -1 ? '' : `${head.nameAt(index)}: ${length}\r\n`;
+  }
 }
 
 /** The length that goes into `Content-Length`: that of the body, or for information where none follows. */

@@ -7,6 +7,8 @@ import { Span, type Llhttp } from './llhttp.ts';
  * the parser bound it.
  */
 export class HeadBuffer {
+  /** The first `length` of these bytes are held. */
+  bytes: Buffer;
   /** Triples of kind, offset and length. */
   readonly spans: number[];
   /** Field values begun. */
@@ -15,14 +17,13 @@ export class HeadBuffer {
   length: number;
   /** Offset of the first line feed, or -1. */
   lineEnd: number;
-  #bytes: Buffer;
 
   constructor() {
+    this.bytes = Buffer.allocUnsafe(1024);
     this.spans = [];
     this.values = 0;
     this.length = 0;
     this.lineEnd = -1;
-    this.#bytes = Buffer.allocUnsafe(1024);
   }
 
   /**
@@ -32,14 +33,14 @@ export class HeadBuffer {
   append(chunk: Buffer, from: number, to: number, machine: Llhttp, first: number, origin: number): void {
     this.#appendSpans(machine, first, origin - this.length);
     const needed = this.length + to - from;
-    if (needed > this.#bytes.length) {
-      const larger = Buffer.allocUnsafe(Math.max(needed, this.#bytes.length * 2));
-      this.#bytes.copy(larger, 0, 0, this.length);
-      this.#bytes = larger;
+    if (needed > this.bytes.length) {
+      const larger = Buffer.allocUnsafe(Math.max(needed, this.bytes.length * 2));
+      this.bytes.copy(larger, 0, 0, this.length);
+      this.bytes = larger;
     }
-    chunk.copy(this.#bytes, this.length, from, to);
+    chunk.copy(this.bytes, this.length, from, to);
     if (this.lineEnd === -1) {
-      const found = this.#bytes.subarray(this.length, needed).indexOf(0x0a);
+      const found = this.bytes.subarray(this.length, needed).indexOf(0x0a);
       if (found !== -1) this.lineEnd = this.length + found;
     }
     this.length = needed;
@@ -73,11 +74,11 @@ export class HeadBuffer {
 
   /** A start line with its CRLF is there. */
   get hasStartLine(): boolean {
-    return this.lineEnd > 0 && this.#bytes[this.lineEnd - 1] === 0x0d;
+    return this.lineEnd > 0 && this.bytes[this.lineEnd - 1] === 0x0d;
   }
 
   text(): string {
-    return latin1(this.#bytes, 0, this.length);
+    return latin1(this.bytes, 0, this.length);
   }
 }
 

@@ -62,9 +62,10 @@ export class Llhttp {
   complete: boolean;
   /** Where input goes: {@link sliceBytes} bytes. */
   readonly input: number;
+  /** What addresses point into. Made anew when the memory grows. */
+  memory: Buffer;
   /** Parsers allocated and not freed. */
   live: number;
-  #memory: Buffer;
 
   constructor() {
     this.tape = new Int32Array(tapeEntries);
@@ -84,7 +85,7 @@ export class Llhttp {
     this.exports._initialize();
     this.input = this.exports.malloc(sliceBytes);
     if (this.input === 0) throw new Error('No memory for the input of llhttp');
-    this.#memory = Buffer.from(this.exports.memory.buffer);
+    this.memory = Buffer.from(this.exports.memory.buffer);
   }
 
   /** Allocates a parser. @throws Error without memory. */
@@ -92,8 +93,8 @@ export class Llhttp {
     const parser = this.exports.llhttp_alloc(type);
     if (parser === 0) throw new Error('No memory for another llhttp parser');
     // Allocation may have grown the memory, which detaches every view of it.
-    if (this.#memory.buffer !== this.exports.memory.buffer) {
-      this.#memory = Buffer.from(this.exports.memory.buffer);
+    if (this.memory.buffer !== this.exports.memory.buffer) {
+      this.memory = Buffer.from(this.exports.memory.buffer);
     }
     this.live++;
     return parser;
@@ -136,7 +137,7 @@ export class Llhttp {
   }
 
   #load(chunk: Buffer, start: number, length: number, offset: number): void {
-    chunk.copy(this.#memory, this.input + offset, start, start + length);
+    chunk.copy(this.memory, this.input + offset, start, start + length);
   }
 
   #note(kind: number, at: number, length: number): number {

@@ -68,8 +68,12 @@ export abstract class MessageParser {
 
   /** May a message begin now? A reason to refuse it, or undefined. */
   protected abstract admit(): WireFailureCode | undefined;
-  /** Makes a head of the whole text and the tape, or says why not. `origin` is the address of the text. */
-  protected abstract readHead(text: string, origin: number): MessageHead | WireFailureCode;
+  /**
+   * Makes a head of the whole text and the tape, or says why not.
+   * @param bytes what the addresses on the tape point into
+   * @param origin address of the first character of `text`
+   */
+  protected abstract readHead(text: string, bytes: Uint8Array, origin: number): MessageHead | WireFailureCode;
   /** Why the first `length` bytes of a head that is not complete yet are to be refused already. */
   protected abstract earlyFault(head: HeadBuffer, length: number): WireFailureCode | undefined;
   /** What llhttp's error means; undefined if the bytes that follow decide (an unknown method). */
@@ -212,14 +216,14 @@ export abstract class MessageParser {
     const { machine } = this;
     const partial = this.#partial;
     let head: MessageHead | WireFailureCode;
-    if (partial === undefined) head = this.readHead(latin1(chunk, start, end), machine.input);
+    if (partial === undefined) head = this.readHead(latin1(chunk, start, end), machine.memory, machine.input);
     else {
       partial.append(chunk, start, end, machine, 0, machine.input);
       // What is left of the head after its last field is one CRLF, which no limit counts.
       const fault = this.earlyFault(partial, partial.length - 2);
       if (fault !== undefined) return this.#fail(fault);
       partial.restore(machine);
-      head = this.readHead(partial.text(), 0);
+      head = this.readHead(partial.text(), partial.bytes, 0);
       this.#partial = undefined;
     }
     if (typeof head === 'string') return this.#fail(head);

@@ -33,9 +33,10 @@ export class FieldReader {
 
   /**
    * Reads what `tape[from .. used)` notes.
+   * @param bytes what the addresses on the tape point into
    * @param origin address of the first character of `text`
    */
-  read(text: string, origin: number, tape: Int32Array, from: number, used: number): void {
+  read(text: string, bytes: Uint8Array, origin: number, tape: Int32Array, from: number, used: number): void {
     this.#clear();
     const count = Math.floor((used - from) / 6);
     // Filling arrays of the right length costs half of growing them.
@@ -46,16 +47,16 @@ export class FieldReader {
     for (let field = 0, i = from; field < count; field++, i += 6) {
       const nameEnd = lineAt + (tape[i + 2] as number);
       const valueAt = (tape[i + 4] as number) - origin;
-      const valueEnd = trimmedEnd(text, valueAt, valueAt + (tape[i + 5] as number));
+      const valueEnd = trimmedEnd(bytes, tape[i + 4] as number, tape[i + 5] as number) - origin;
       const nextAt = field + 1 < count ? (tape[i + 7] as number) - origin : text.length - 2;
-      if (valueAt !== nameEnd + 2 || valueEnd !== nextAt - 2 || text.charCodeAt(nameEnd + 1) !== 0x20) {
+      if (valueAt !== nameEnd + 2 || valueEnd !== nextAt - 2 || bytes[origin + nameEnd + 1] !== 0x20) {
         canonical = false;
       }
       marks[4 * field] = lineAt;
       marks[4 * field + 1] = nameEnd;
       marks[4 * field + 2] = valueAt;
       marks[4 * field + 3] = valueEnd;
-      const id = lookUpField(text, lineAt, nameEnd - lineAt);
+      const id = lookUpField(bytes, origin + lineAt, nameEnd - lineAt);
       ids[field] = id;
       if (id !== FieldId.other && id <= FieldId.expect) this.#keep(id, text.slice(valueAt, valueEnd));
       lineAt = nextAt;
@@ -104,13 +105,9 @@ function joined(before: string | undefined, value: string): string {
 }
 
 /** llhttp leaves white space at the end of a value, which is not part of it (RFC 9112 §5.1). */
-function trimmedEnd(text: string, start: number, end: number): number {
-  let at = end;
-  while (at > start) {
-    const code = text.charCodeAt(at - 1);
-    if (code !== 0x20 && code !== 0x09) break;
-    at--;
-  }
+function trimmedEnd(bytes: Uint8Array, start: number, length: number): number {
+  let at = start + length;
+  while (at > start && (bytes[at - 1] === 0x20 || bytes[at - 1] === 0x09)) at--;
   return at;
 }
 

@@ -47,7 +47,11 @@ export class RequestParser extends MessageParser {
 
   protected override messageEnded(): void {}
 
-  protected override readHead(text: string, origin: number): RequestHead | WireFailureCode {
+  protected override readHead(
+    text: string,
+    bytes: Uint8Array,
+    origin: number,
+  ): RequestHead | WireFailureCode {
     const { tape, used } = this.machine;
     const targetAt = (tape[1] as number) - origin;
     const targetEnd = targetAt + (tape[2] as number);
@@ -69,7 +73,7 @@ export class RequestParser extends MessageParser {
       return versionFault(text.slice(targetEnd, lineEnd));
     }
     const minor = text.charCodeAt(lineEnd - 1) === 0x30 ? 0 : 1;
-    this.reader.read(text, origin, tape, 3, used);
+    this.reader.read(text, bytes, origin, tape, 3, used);
     return this.#decide(method, text.slice(targetAt, targetEnd), minor);
   }
 

@@ -48,7 +48,11 @@ export class ResponseParser extends MessageParser {
     if (status >= 200 || status === 101) this.#method = '';
   }
 
-  protected override readHead(text: string, origin: number): ResponseHead | WireFailureCode {
+  protected override readHead(
+    text: string,
+    bytes: Uint8Array,
+    origin: number,
+  ): ResponseHead | WireFailureCode {
     const { tape, used } = this.machine;
     const { limits } = this;
     const first = used > 0 && tape[0] === Span.status ? 3 : 0;
@@ -64,7 +68,7 @@ export class ResponseParser extends MessageParser {
     const reasonAt = first === 0 ? 0 : (tape[1] as number) - origin;
     const reason = first === 0 ? '' : text.slice(reasonAt, reasonAt + (tape[2] as number));
     if (status < 100 || status > 599 || !isReasonPhrase(reason)) return 'ERR_BAD_STATUS_LINE';
-    this.reader.read(text, origin, tape, first, used);
+    this.reader.read(text, bytes, origin, tape, first, used);
     return this.#decide(status, reason, digit === 0x30 ? 0 : 1);
   }
 

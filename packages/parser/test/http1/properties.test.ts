@@ -236,6 +236,40 @@ describe('what is forwarded', () => {
     );
   });
 
+  test('is the same whether the fields were cut out before or not', () => {
+    const lines = fc.array(
+      fc.oneof(
+        field.map((line) => raw([line]).slice(0, -2)),
+        fc.constantFrom(
+          'Via: 1.0 x',
+          'Connection: qhop',
+          'qhop: 1',
+          'X_Forwarded_For: y',
+          'X-Forwarded-For: z',
+          'Cookie: a=b',
+          'TE: trailers',
+        ),
+      ),
+      { maxLength: 8 },
+    );
+    fc.assert(
+      fc.property(lines, framing, fc.boolean(), (list, framed, isTrusted) => {
+        const same = [0, 1].map((touch) => {
+          const request = requestHead('PUT / HTTP/1.1', 'Host: a', ...list, ...framed);
+          const response = responseHead(['HTTP/1.1 200 OK', ...list, ...framed]);
+          const cut = touch === 1 ? request.fields.length + response.fields.length : 0;
+          expect(cut > 0).toBe(request.lines === undefined);
+          return [
+            forwardRequestHead(request, { ...rules, trusted: isTrusted }, '', ''),
+            forwardResponseHead(response, 1, 'keep', '', '', 'rp'),
+          ];
+        });
+        expect(same[1]).toEqual(same[0]);
+      }),
+      runs,
+    );
+  });
+
   test('trailers parse again', () => {
     fc.assert(
       fc.property(fields, (list) => {
