@@ -1,5 +1,6 @@
 import type { ForwardRequest, ResponseHead } from '@rp/parser';
 import type { LocalAnswer } from './answers.ts';
+import type { StoredAnswer } from './cache-contract.ts';
 import type { ExchangeOutcome } from './exchange-outcome.ts';
 import type { ProxyFailure } from './failure.ts';
 import type { ChunkSource } from './read-buffers.ts';
@@ -64,6 +65,10 @@ export interface Downstream {
   sendEnd(trailers: readonly string[] | undefined): void;
   /** A whole response of the proxy's own. `close`: nothing more is read from this client. */
   sendAnswer(answer: LocalAnswer, close: boolean): void;
+  /** A whole response from the cache, in one go. */
+  sendStored(answer: StoredAnswer): void;
+  /** The head of a response from the cache; its body follows by `sendBody` and `sendEnd`. */
+  sendStoredHead(answer: StoredAnswer): void;
   flush(): void;
   /** The response cannot be completed: end so that the client can tell. */
   cut(failure: ProxyFailure): void;

@@ -1,5 +1,6 @@
 import type net from 'node:net';
 import { performance } from 'node:perf_hooks';
+import type { ResponseCache } from './cache-contract.ts';
 import type { BackendConnection } from './backend/connection.ts';
 import { silentLog, type ConnectionSource, type EventLog } from './contracts.ts';
 import { Counter, Counters } from './counters.ts';
@@ -13,6 +14,8 @@ import { Timer, TimerWheel, intervalTicker, type Ticker } from './timer-wheel.ts
 
 /** Milliseconds between two rounds of upkeep of the pools. */
 const UPKEEP = 100;
+/** Stored responses looked at in one round: a million are seen in ten minutes, none of them for a millisecond. */
+const SWEEP = 200;
 /** Milliseconds for which an idle connection may still bring a request after a drain began. */
 const IDLE_GRACE = 500;
 
@@ -21,6 +24,8 @@ export interface EngineOptions {
   settings: SettingsInput;
   log?: EventLog;
   accessLog?: AccessLog;
+  /** Asked before every request that may be cached; `HttpCache` of `@rp/cache` is one. Default: none. */
+  cache?: ResponseCache;
   /** Shared with whoever reads them; default: memory of its own. */
   counters?: Counters;
   /** Monotonic milliseconds. Default `performance.now`. */
@@ -75,6 +80,7 @@ export class Engine {
       hooks: this.hooks,
       log,
       accessLog: options.accessLog,
+      cache: options.cache,
       newRequestId: requestIds(),
       settings: new Settings(options.settings),
     });
@@ -143,6 +149,7 @@ export class Engine {
 
   #keepUp(now: number): void {
     for (const pool of this.#pools) pool.upkeep(now);
+    this.runtime.cache?.sweep(this.runtime.wallClock(), SWEEP);
     this.runtime.wheel.arm(this.#upkeep, UPKEEP, now);
   }
 }

@@ -13,6 +13,9 @@ import type { BodyView, Downstream } from './downstream.ts';
 import type { ExchangeOutcome } from './exchange-outcome.ts';
 import { ProxyFailure } from './failure.ts';
 import { HeldBody } from './held-body.ts';
+import { CacheStage, backgroundRequest, type CachedExchange } from './cache-stage.ts';
+import type { CacheDecision, CacheRequest, StoredAnswer } from './cache-contract.ts';
+import { DetachedDownstream } from './detached.ts';
 import { isIdempotent, mayReplay } from './repeat.ts';
 import type { ChunkSource } from './read-buffers.ts';
 import type { Runtime } from './runtime.ts';
@@ -40,9 +43,10 @@ class RetryTimer extends Timer {
  * serves one exchange after the other of its client connection. It knows no sockets: the client is a `Downstream`,
  * the backend a connection that a pool lends. Every way out goes through `#finish`.
  */
-export class Exchange implements ConnectionWaiter<BackendConnection>, PickContext {
+export class Exchange implements ConnectionWaiter<BackendConnection>, PickContext, CachedExchange {
   readonly #runtime: Runtime;
-  readonly downstream: Downstream;
+  /** Replaced when the client leaves and others still read along. */
+  downstream: Downstream;
 
   poolNode: unknown = undefined;
   request: RequestHead = undefined as unknown as RequestHead;
@@ -77,6 +81,9 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
   #attemptStart = 0;
   #tried: BackendTarget[] | undefined = undefined;
   #retryHeld = false;
+  #cache: CacheStage | undefined = undefined;
+  /** Made once, and only if there is a cache. */
+  #cacheStage: CacheStage | undefined = undefined;
   #responseStarted = false;
   #paused = false;
   #held: HeldBody | undefined = undefined;
@@ -151,14 +158,24 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
   /** The client connection or stream is gone, or of no use any more. */
   clientGone(failure: ProxyFailure): void {
     if (!this.active) return;
-    this.failure = failure;
     this.#runtime.counters.cells[Counter.clientAborts]!++;
+    if (this.#cache?.hasFollowers === true) return this.#detach();
+    this.failure = failure;
     this.#dropAttempt(AttemptOutcome.cancelled);
     this.#finish('clientGone');
   }
 
+  /** Others read along with what is fetched here: the exchange goes on without its client. */
+  #detach(): void {
+    const left = this.downstream;
+    this.downstream = new DetachedDownstream(left, this.requestId);
+    this.clientDrained();
+    left.exchangeDone('clientGone');
+  }
+
   /** The client took what was waiting for it. */
   clientDrained(): void {
+    this.#cache?.resume();
     if (!this.#paused) return;
     this.#paused = false;
     this.#connection?.resumeReading();
@@ -173,7 +190,7 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
     this.connectedAt = this.#runtime.now;
     const held = this.#held;
     const complete = this.requestComplete || this.request.framing === BodyFraming.none;
-    connection.begin(this, this.request, this.downstream.forwardRules(this.requestId));
+    connection.begin(this, this.#cache?.forwarded(this.request) ?? this.request, this.downstream.forwardRules(this.requestId));
     if (held === undefined) {
       if (complete) connection.sendEnd(undefined);
       return;
@@ -208,8 +225,11 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
   }
 
   responseBody(chunk: Buffer, view: BodyView, source: ChunkSource): void {
+    if (this.#cache !== undefined) this.#cache.body(chunk, view, source);
     this.bytesOut += view.bodyLength;
     if (!this.downstream.sendBody(chunk, view, source)) {
+      // Those who read along are not to wait for a slow client; what it gets is in memory anyway.
+      if (this.#cache?.hasFollowers === true) return;
       this.#paused = true;
       this.#connection?.pauseReading();
     }
@@ -223,6 +243,10 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
   /** The connection has been given back already. */
   responseEnd(trailers: readonly string[] | undefined): void {
     this.#connection = undefined;
+    if (this.#cache !== undefined) {
+      if (this.#cache.plan !== 'relay') return this.#useStored();
+      this.#cache.end();
+    }
     this.#endAttempt(this.status >= 500 ? AttemptOutcome.status5xx : AttemptOutcome.success);
     this.downstream.sendEnd(trailers);
     this.#finish('done');
@@ -251,12 +275,22 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
   #route(): void {
     const { request } = this;
     const { settings } = this.#runtime;
-    this.upstream = settings.routes.find(request.host, request.path);
-    if (this.upstream === undefined) return this.fail(new ProxyFailure('NO_ROUTE', `host ${request.host}`));
+    const target = settings.routes.find(request.host, request.path);
+    this.upstream = target?.upstream;
+    if (target === undefined) return this.fail(new ProxyFailure('NO_ROUTE', `host ${request.host}`));
     if (request.contentLength > settings.limits.body) {
       return this.fail(new ProxyFailure('BODY_TOO_LARGE', `Content-Length ${request.contentLength}`));
     }
-    this.attempt();
+    if (target.cached && this.#runtime.cache !== undefined && request.upgrade === '') this.#askCache(request);
+    else this.attempt();
+  }
+
+  #askCache(request: RequestHead): void {
+    this.#cache = this.#cacheStage ??= new CacheStage(this.#runtime.cache!, this);
+    const { hooks } = this.#runtime;
+    if (!hooks.cacheLookup.active) return this.#cache.lookup(request);
+    const event = { exchange: this, request, clientAddress: this.clientAddress };
+    hooks.cacheLookup.run(event, (verdict) => this.#goOn(request, verdict, () => this.#cache!.lookup(request)));
   }
 
   /** Picks a backend and asks its pool for a connection. */
@@ -289,12 +323,76 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
   }
 
   #sendHead(head: ResponseHead): void {
+    const cache = this.#cache;
+    if (cache !== undefined && cache.responded(head) !== 'relay') return this.#setAside();
     this.#responseStarted = true;
     this.status = head.status;
-    let extra = '';
-    if (!hasField(head, FieldId.date)) extra = `Date: ${this.#runtime.date()}\r\n`;
+    let extra = cache === undefined ? '' : cache.lines;
+    if (!hasField(head, FieldId.date)) extra += `Date: ${this.#runtime.date()}\r\n`;
     if (this.upstream!.setsAffinity) extra += this.upstream!.affinityField(this, this.backend!);
     this.downstream.sendHead(head, extra);
+  }
+
+  // ---- The cache's part -------------------------------------------------------------------------------------
+
+  /** The backend's response is not for the client: what is left of it is of no use, unless it has no body. */
+  #setAside(): void {
+    this.firstByteAt = this.#runtime.now;
+    const connection = this.#connection;
+    if (connection === undefined || connection.endsWithHead) return;
+    this.#connection = undefined;
+    connection.abandon();
+    this.#useStored();
+  }
+
+  /** The stored response answers, or the backend is asked again without conditions. */
+  #useStored(): void {
+    this.#endAttempt(AttemptOutcome.success);
+    const cache = this.#cache!;
+    if (cache.plan === 'serve') return cache.servePlanned();
+    cache.plan = 'relay';
+    this.connectedAt = 0;
+    this.attempt();
+  }
+
+  forward(): void {
+    this.attempt();
+  }
+
+  answerStored(answer: StoredAnswer): void {
+    this.#responseStarted = true;
+    this.status = answer.status;
+    this.bytesOut += answer.bodyLength;
+    this.downstream.sendStored(answer);
+    this.#finish('done');
+  }
+
+  beginStored(answer: StoredAnswer): void {
+    this.#responseStarted = true;
+    this.status = answer.status;
+    this.downstream.sendStoredHead(answer);
+  }
+
+  endStored(): void {
+    this.downstream.sendEnd(undefined);
+    this.#finish('done');
+  }
+
+  revalidate(decision: CacheDecision, request: CacheRequest): void {
+    const { downstream, upstream } = this;
+    const exchange = new Exchange(this.#runtime, new DetachedDownstream(downstream, this.#runtime.newRequestId()));
+    exchange.startDetached(decision, backgroundRequest(request), upstream!);
+  }
+
+  /** An exchange of the cache's own (RFC 5861 §3). */
+  startDetached(decision: CacheDecision, request: RequestHead, upstream: Upstream): void {
+    this.#reset(request, this.#runtime.now);
+    this.#runtime.counters.cells[Counter.requestsNow]!++;
+    this.requestComplete = true;
+    this.upstream = upstream;
+    this.#cache = new CacheStage(this.#runtime.cache!, this);
+    this.#cache.adopt(decision);
+    this.attempt();
   }
 
   #runResponseHook(head: ResponseHead): boolean {
@@ -333,6 +431,7 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
       this.#runtime.hooks.error.run({ exchange: this, failure }, () => {});
     }
     this.#dropAttempt(failure.source === 'backend' ? AttemptOutcome.reset : AttemptOutcome.cancelled);
+    if (!this.#responseStarted && failure.source === 'backend' && this.#cache?.serveStale() === true) return;
     if (this.#responseStarted || failure.status === 0) {
       this.downstream.cut(failure);
       return this.#finish('cut');
@@ -457,6 +556,9 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
       hooks.responseSent.run({ exchange: this, status: this.status, bytesSent: this.bytesOut }, () => {});
     }
     this.#held = undefined;
+    const cache = this.#cache;
+    this.#cache = undefined;
+    cache?.finish();
     this.downstream.exchangeDone(outcome);
   }
 

@@ -1,4 +1,15 @@
 export { answerFor, reasonPhrase, type LocalAnswer } from './answers.ts';
+export type {
+  CacheDecision,
+  CacheFollower,
+  CacheFollowerSink,
+  CachePlan,
+  CacheRequest,
+  CacheResponse,
+  CacheWriter,
+  ResponseCache,
+  StoredAnswer,
+} from './cache-contract.ts';
 export { BackendConnection } from './backend/connection.ts';
 export { BackendConnector, type Attempt, type BackendTls } from './backend/connector.ts';
 export { keepAliveTimeout, mayReuse } from './backend/reuse.ts';
@@ -34,7 +45,7 @@ export { ProxyFailure, failures, type FailureCode, type FailureSource, type Retr
 export { HookPoint, type HookFailure, type HookHandler, type HookOptions, type HookVerdict } from './hooks.ts';
 export type { ListenOptions } from './listener.ts';
 export { isIdempotent, mayReplay } from './repeat.ts';
-export { RouteTable, hostName, type Route } from './routes.ts';
+export { RouteTable, hostName, type Route, type RouteTarget } from './routes.ts';
 export type { AccessLog } from './runtime.ts';
 export {
   defaultForwarding,

@@ -5,11 +5,18 @@ export interface Route<U> {
   /** Path prefix that ends at a segment boundary: `/api` takes `/api`, `/api/` and `/api?x`, not `/apis`. Default `/`. */
   readonly path?: string;
   readonly upstream: U;
+  /** Whether the cache has a part, if there is one. Default true. */
+  readonly cached?: boolean;
 }
 
-interface PathRoute<U> {
-  readonly path: string;
+/** Where a request goes. */
+export interface RouteTarget<U> {
   readonly upstream: U;
+  readonly cached: boolean;
+}
+
+interface PathRoute<U> extends RouteTarget<U> {
+  readonly path: string;
 }
 
 /**
@@ -22,24 +29,24 @@ export class RouteTable<U> {
   readonly #wildcard: Map<string, PathRoute<U>[]> = new Map();
   readonly #any: PathRoute<U>[] = [];
   /** Set where everything goes to one place, the usual case: no look-up at all. */
-  readonly #only: U | undefined;
+  readonly #only: RouteTarget<U> | undefined;
 
   constructor(routes: readonly Route<U>[]) {
     for (const route of routes) {
-      const entry = { path: route.path ?? '/', upstream: route.upstream };
+      const entry = { path: route.path ?? '/', upstream: route.upstream, cached: route.cached ?? true };
       this.#listFor(route.host).push(entry);
     }
     const byLength = (a: PathRoute<U>, b: PathRoute<U>): number => b.path.length - a.path.length;
     for (const list of [...this.#exact.values(), ...this.#wildcard.values(), this.#any]) list.sort(byLength);
     const single = routes.length === 1 ? routes[0]! : undefined;
-    this.#only = single !== undefined && single.host === undefined && (single.path ?? '/') === '/' ? single.upstream : undefined;
+    this.#only = single !== undefined && single.host === undefined && (single.path ?? '/') === '/' ? this.#any[0] : undefined;
   }
 
   /**
    * @param host as validated by the parser, port and case as they came
    * @param path of the request target; matched byte for byte, since that is what is forwarded
    */
-  find(host: string, path: string): U | undefined {
+  find(host: string, path: string): RouteTarget<U> | undefined {
     if (this.#only !== undefined) return this.#only;
     const name = hostName(host);
     return (
@@ -47,7 +54,7 @@ export class RouteTable<U> {
     );
   }
 
-  #findWildcard(name: string, path: string): U | undefined {
+  #findWildcard(name: string, path: string): RouteTarget<U> | undefined {
     if (this.#wildcard.size === 0) return undefined;
     for (let dot = name.indexOf('.'); dot !== -1; dot = name.indexOf('.', dot + 1)) {
       const found = match(this.#wildcard.get(name.slice(dot)), path);
@@ -67,9 +74,9 @@ export class RouteTable<U> {
   }
 }
 
-function match<U>(list: readonly PathRoute<U>[] | undefined, path: string): U | undefined {
+function match<U>(list: readonly PathRoute<U>[] | undefined, path: string): RouteTarget<U> | undefined {
   if (list === undefined) return undefined;
-  for (const entry of list) if (covers(entry.path, path)) return entry.upstream;
+  for (const entry of list) if (covers(entry.path, path)) return entry;
   return undefined;
 }
 

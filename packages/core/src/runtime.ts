@@ -1,3 +1,4 @@
+import type { ResponseCache } from './cache-contract.ts';
 import type { EventLog } from './contracts.ts';
 import type { Counters } from './counters.ts';
 import { DateField } from './date-field.ts';
@@ -20,6 +21,8 @@ export class Runtime {
   readonly hooks: Hooks;
   readonly log: EventLog;
   readonly accessLog: AccessLog | undefined;
+  /** Undefined: there is none, and nothing is asked. */
+  readonly cache: ResponseCache | undefined;
   readonly newRequestId: () => string;
   readonly #date: DateField = new DateField();
   settings: Settings;
@@ -38,6 +41,7 @@ export class Runtime {
     hooks: Hooks;
     log: EventLog;
     accessLog: AccessLog | undefined;
+    cache: ResponseCache | undefined;
     newRequestId: () => string;
     settings: Settings;
   }) {
@@ -48,6 +52,7 @@ export class Runtime {
     this.hooks = parts.hooks;
     this.log = parts.log;
     this.accessLog = parts.accessLog;
+    this.cache = parts.cache;
     this.newRequestId = parts.newRequestId;
     this.settings = parts.settings;
     this.now = parts.clock();

@@ -129,6 +129,11 @@ export class BackendConnection extends Timer {
     this.#giveUp();
   }
 
+  /** Nothing comes after the head that was just read. */
+  get endsWithHead(): boolean {
+    return this.#parser.complete;
+  }
+
   // ---- The response -----------------------------------------------------------------------------------------
 
   read(chunk: Buffer, length: number, source: ChunkSource): void {

@@ -11,6 +11,7 @@ import {
 import type { Socket } from 'node:net';
 import { answerFor, type LocalAnswer } from '../answers.ts';
 import { writeBody } from '../body-writer.ts';
+import type { StoredAnswer } from '../cache-contract.ts';
 import type { ReadableClient } from '../client-socket.ts';
 import { ConnectionState, ConnectionStateMachine } from '../connection-state.ts';
 import type { BodyView, Downstream } from '../downstream.ts';
@@ -24,6 +25,7 @@ import { Tunnel, type TunnelEnd } from '../tunnel.ts';
 import { serializeAnswer } from './answer-writer.ts';
 import { BODY_PROGRESS, GONE_GRACE, LINGER, MAX_BACKLOG, MAX_LINGER_BYTES } from './bounds.ts';
 import type { ClientPeer } from './peer.ts';
+import { connectionLine, writeStored } from './stored-writer.ts';
 import { responseFraming } from './response-framing.ts';
 import { WriteWatch } from './write-watch.ts';
 
@@ -287,6 +289,26 @@ export class Http1Connection extends Timer implements Downstream, TunnelEnd {
     const date = this.#runtime.date();
     this.#socket.write(serializeAnswer(answer, connection, head, date));
     this.#writes.wrote(this.#socket);
+  }
+
+  sendStored(answer: StoredAnswer): void {
+    this.#responding();
+    if (this.#runtime.draining || this.#halfClosed || !this.#willBeRead()) this.#keepAlive = false;
+    writeStored(this.#socket, answer, connectionLine(this.#connectionOption(this.#request)));
+    this.#writes.wrote(this.#socket);
+  }
+
+  sendStoredHead(answer: StoredAnswer): void {
+    const request = this.#request!;
+    this.#responding();
+    const streamed = answer.contentLength < 0 && answer.status !== 304;
+    this.#chunked = streamed && request.minor === 1;
+    this.#bodyAllowed = request.method !== 'HEAD';
+    if (!this.#chunked && streamed) this.#keepAlive = false;
+    if (!this.#willBeRead() || this.#runtime.draining || this.#halfClosed) this.#keepAlive = false;
+    const framing = this.#chunked ? 'Transfer-Encoding: chunked\r\n' : '';
+    const connection = connectionLine(this.#connectionOption(request));
+    this.#staged = `${answer.head}${answer.lines}${framing}${connection}\r\n`;
   }
 
   flush(): void {

@@ -1,0 +1,56 @@
+import type { ForwardRequest } from '@rp/parser';
+import type { Downstream } from './downstream.ts';
+import { ProxyFailure } from './failure.ts';
+
+/**
+ * The client's side of an exchange that has no client any more, or never had one: others read along with what it
+ * fetches, or the cache brings a stored response up to date.
+ */
+export class DetachedDownstream implements Downstream {
+  readonly address: string;
+  readonly secure: boolean;
+  readonly trusted = false;
+  readonly version: string;
+  readonly #rules: ForwardRequest;
+  readonly #done: (() => void) | undefined;
+
+  /** @param done called when the exchange has ended */
+  constructor(like: Downstream, requestId: string, done?: () => void) {
+    this.address = like.address;
+    this.secure = like.secure;
+    this.version = like.version;
+    // A copy: the original is used again by the next request of the connection.
+    this.#rules = { ...like.forwardRules(requestId) };
+    this.#done = done;
+  }
+
+  forwardRules(): ForwardRequest {
+    return this.#rules;
+  }
+
+  sendInformational(): void {}
+  sendHead(): void {}
+  sendBody(): boolean {
+    return true;
+  }
+  sendEnd(): void {}
+  sendAnswer(): void {}
+  sendStored(): void {}
+  sendStoredHead(): void {}
+  flush(): void {}
+  cut(): void {}
+  pauseRequest(): void {}
+  resumeRequest(): void {}
+
+  mayTunnel(): boolean {
+    return false;
+  }
+
+  openTunnel(): never {
+    throw new ProxyFailure('INTERNAL', 'a tunnel without a client');
+  }
+
+  exchangeDone(): void {
+    this.#done?.();
+  }
+}
