@@ -68,6 +68,15 @@ test.each(['srv=deadbeefdeadbeef', 'srv=', 'srv', 'xsrv=1', ';;; srv', '=', 'srv
   },
 );
 
+test('a cookie whose name only begins alike is another cookie', () => {
+  const fleet = sticky();
+  const { token } = fleet.backend(2);
+  fleet.context.cookie = `srvx=1; srv-${token}; srv=${token}`;
+  expect(fleet.shares(4)).toEqual([0, 0, 4, 0]);
+  fleet.context.cookie = `a=b; srv-${token}`;
+  expect(fleet.shares(8)).toEqual([2, 2, 2, 2]);
+});
+
 test('the value alone is understood too', () => {
   const fleet = sticky();
   fleet.context.cookie = fleet.backend(3).token;

@@ -97,6 +97,21 @@ test('half-open lets a limited number of trials in at once', () => {
   expect(fleet.shares(3)[0]).toBeGreaterThan(0);
 });
 
+test('attempts from before the opening that end in the half-open phase free no more trials', () => {
+  const fleet = breaker();
+  for (let i = 0; i < 5; i++) fleet.start(fleet.backend(0));
+  fleet.attempt(fleet.backend(0), reset, 5);
+  pass(fleet, 5_000);
+  for (let i = 0; i < 5; i++) fleet.finish(fleet.backend(0), cancelled);
+  let trials = 0;
+  for (let backend = fleet.pick(); trials < 9 && backend !== undefined; backend = fleet.pick()) {
+    if (backend === fleet.backend(0)) trials++;
+    fleet.start(backend);
+    if (fleet.group.statistics()[1]?.active === 50) break;
+  }
+  expect(trials).toBe(2);
+});
+
 test('trials that never end give their places back', () => {
   const fleet = bring('halfOpen');
   fleet.start(fleet.backend(0));

@@ -43,12 +43,19 @@ test('half of the requests failing ejects, though never three in a row', () => {
 
 test('failures of an earlier window are forgotten', () => {
   const fleet = new Fleet({ ...off });
-  for (let i = 0; i < 40; i++) {
-    fleet.now += 1_000;
-    fleet.attempt(fleet.backend(0), AttemptOutcome.success);
-    fleet.attempt(fleet.backend(0), AttemptOutcome.reset, i % 4 === 0 ? 2 : 0);
+  const alternate = (times: number): void => {
+    for (let i = 0; i < times; i++) {
+      fleet.attempt(fleet.backend(0), AttemptOutcome.success);
+      fleet.attempt(fleet.backend(0), AttemptOutcome.reset);
+    }
+  };
+  for (let i = 0; i < 5; i++) {
+    alternate(9);
+    fleet.now += 10_000;
   }
   expect(fleet.changes).toEqual([]);
+  alternate(10);
+  expect(fleet.changes).toEqual(['0: inService -> ejected (errorRate)']);
 });
 
 test('a backend comes back when its time is over, without a timer', () => {

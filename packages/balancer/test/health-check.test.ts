@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { FakeTime } from './fake-time.ts';
 import { Fleet, seeded, urls } from './fleet.ts';
 
-type Behaviour = ProbeAnswer | Error | 'hang';
+type Behaviour = ProbeAnswer | Error | 'hang' | 'late';
 
 const ok: ProbeAnswer = { status: 200, body: 'fine' };
 
@@ -13,6 +13,8 @@ class Clinic {
   readonly fleet: Fleet;
   readonly checker: HealthChecker;
   readonly behaviours: Behaviour[];
+  /** Answers to the checks of those that are `late`. */
+  readonly late: ((answer: ProbeAnswer) => void)[] = [];
   readonly probes: (Probe & { readonly at: number })[] = [];
 
   constructor(options: HealthCheckOptions = {}, fleet: Fleet = new Fleet({ slowStart: false })) {
@@ -38,6 +40,7 @@ class Clinic {
     this.probes.push({ ...probe, at: this.time.now() });
     const behaviour = this.behaviours[this.fleet.position(probe.backend)] ?? ok;
     if (behaviour === 'hang') return new Promise(() => {});
+    if (behaviour === 'late') return new Promise((resolve) => this.late.push(resolve));
     return behaviour instanceof Error ? Promise.reject(behaviour) : Promise.resolve(behaviour);
   }
 }
@@ -111,13 +114,32 @@ test('a backend that stays down is checked less and less often, and normally aga
 test('with the whole fleet down recovery is found within one interval, by one good check', async () => {
   const clinic = new Clinic({ failureThreshold: 1 });
   clinic.behaviours[0] = new Error('refused');
-  await clinic.time.pass(300_000);
+  await clinic.time.pass(302_000);
   clinic.behaviours[1] = clinic.behaviours[2] = new Error('refused');
-  await clinic.time.pass(300_000);
+  await clinic.time.pass(11_000);
   expect(clinic.states()).toBe('unhealthy unhealthy unhealthy');
   clinic.behaviours[0] = ok;
   await clinic.time.pass(10_000);
   expect(clinic.states()).toBe('healthy unhealthy unhealthy');
+});
+
+test('with the whole fleet down there is no back-off, and no hammering either', async () => {
+  const clinic = new Clinic({ failureThreshold: 1 });
+  for (const position of [0, 1, 2]) clinic.behaviours[position] = new Error('refused');
+  await clinic.time.pass(60_000);
+  clinic.probes.length = 0;
+  await clinic.time.pass(200_000);
+  expect([0, 1, 2].map((position) => clinic.times(position).length)).toEqual([20, 20, 20]);
+});
+
+test('an answer that comes after the timeout changes nothing', async () => {
+  const clinic = new Clinic({ failureThreshold: 1, successThreshold: 1, timeoutMs: 1_000 });
+  clinic.behaviours[0] = 'late';
+  await clinic.time.pass(2_500);
+  expect(clinic.states()).toBe('unhealthy healthy healthy');
+  clinic.late.forEach((answer) => answer(ok));
+  await clinic.time.pass(1);
+  expect(clinic.states()).toBe('unhealthy healthy healthy');
 });
 
 test('checks are spread by jitter', async () => {

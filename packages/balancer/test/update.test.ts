@@ -48,6 +48,16 @@ test('a slot is given to another backend only when it is idle', () => {
   expect(fleet.group.statistics()[15]).toMatchObject({ picked: 0, succeeded: 0, state: 'healthy' });
 });
 
+test('a backend that comes back is not given away to one that comes with it', () => {
+  const fleet = new Fleet({ table: BackendTable.create({ capacity: 16 }), size: 16 });
+  fleet.group.update({ backends: urls(16).slice(1) });
+  const swap = [...urls(16).slice(0, 15), { url: 'http://new' }];
+  expect(() => fleet.group.update({ backends: swap })).toThrow(/room for 16/);
+  fleet.group.update({ backends: urls(16).slice(0, 15) });
+  fleet.group.update({ backends: swap });
+  expect(new Set(fleet.group.set.backends.map(({ index }) => index)).size).toBe(16);
+});
+
 test('a backend that comes back while its slot is free finds its counts', () => {
   const fleet = new Fleet();
   fleet.attempt(fleet.backend(0), AttemptOutcome.success, 7);
