@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { llhttp, ParserType, Span } from '../../src/http1/llhttp.ts';
+import { Errno, llhttp, ParserType, Span } from '../../src/http1/llhttp.ts';
 
 const require = createRequire(import.meta.url);
 
@@ -80,6 +80,15 @@ describe('the llhttp build that undici carries', () => {
     expect(machine.stoppedAt(parser)).toBe(chunk.length - 4);
     const kinds = [...machine.tape.subarray(0, machine.used)].filter((_, index) => index % 3 === 0);
     expect(kinds).toEqual([Span.url, Span.name, Span.value, Span.name, Span.value]);
+    machine.close(parser);
+  });
+
+  test('is stopped when the tape is full', () => {
+    const machine = llhttp();
+    const parser = machine.open(ParserType.request);
+    const chunk = Buffer.from(`GET / HTTP/1.1\r\n${'a:\r\n'.repeat(16_000)}`);
+    expect(machine.executeHead(parser, chunk, 0, chunk.length)).toBe(Errno.user);
+    expect(machine.used).toBeLessThanOrEqual(machine.tape.length);
     machine.close(parser);
   });
 });
