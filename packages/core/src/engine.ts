@@ -102,6 +102,11 @@ export class Engine {
     this.runtime.settings = new Settings(settings);
   }
 
+  /** Another cache from the next request on, or none; exchanges under way go on with the one they asked. */
+  useCache(cache: ResponseCache | undefined): void {
+    this.runtime.cache = cache;
+  }
+
   /** The engine's timer looks after this pool from now on. */
   adopt(pool: ConnectionSource<BackendConnection>): void {
     this.#pools.add(pool);

@@ -22,7 +22,7 @@ export class Runtime {
   readonly log: EventLog;
   readonly accessLog: AccessLog | undefined;
   /** Undefined: there is none, and nothing is asked. */
-  readonly cache: ResponseCache | undefined;
+  cache: ResponseCache | undefined;
   readonly newRequestId: () => string;
   readonly #date: DateField = new DateField();
   settings: Settings;

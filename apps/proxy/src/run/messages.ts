@@ -26,7 +26,9 @@ export type ToWorker =
   /** Stop accepting, finish what is under way, end within `limit` milliseconds. */
   | { readonly type: 'drain'; readonly limit: number }
   | { readonly type: 'logLevel'; readonly level: LogLevel }
-  | { readonly type: 'reopenLogs' };
+  | { readonly type: 'reopenLogs' }
+  /** Another worker's cache invalidated this key. */
+  | { readonly type: 'invalidate'; readonly key: string };
 
 /** From a worker to the supervisor. */
 export type FromWorker =
@@ -34,5 +36,7 @@ export type FromWorker =
   | { readonly type: 'applied'; readonly version: number }
   /** It could not start, or could not take a snapshot over; it goes on with what it had. */
   | { readonly type: 'failed'; readonly version: number; readonly message: string }
+  /** An unsafe method invalidated this key: to be told to the other workers. */
+  | { readonly type: 'invalidated'; readonly key: string }
   /** `cut`: connections that had to be closed before they were done. */
   | { readonly type: 'drained'; readonly cut: number };

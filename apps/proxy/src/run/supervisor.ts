@@ -157,6 +157,12 @@ export class Supervisor implements WorkerEvents {
     );
   }
 
+  invalidated(index: number, key: string): void {
+    for (const { handle } of this.#slots) {
+      if (handle !== undefined && handle.index !== index) handle.tell({ type: 'invalidate', key });
+    }
+  }
+
   drained(index: number, cut: number): void {
     this.#cut += cut;
     this.#waitingForDrain.delete(index);

@@ -1,12 +1,15 @@
 import { Counters, Engine, type SettingsInput, type Upstream } from '@rp/core';
+import type { HttpCache } from '@rp/cache';
 import { performance } from 'node:perf_hooks';
+import { isDeepStrictEqual } from 'node:util';
 import type { ListeningAddress } from '../cli/io.ts';
-import type { ProxyConfig } from '../config/index.ts';
+import type { Cache, ProxyConfig } from '../config/index.ts';
 import { AccessLog, LogSink, createLogger, setLevel, type LogLevel, type Logger } from '../log/index.ts';
 import { ExchangeLog } from './access-adapter.ts';
 import { eventLog } from './event-log.ts';
 import type { Snapshot, WorkerBirth } from './messages.ts';
 import { UpstreamRuntime } from './upstream-runtime.ts';
+import { createCache, purge, type PurgeTarget } from './worker-cache.ts';
 
 /** Milliseconds between two flushes of the access log. */
 const FLUSH = 250;
@@ -28,10 +31,15 @@ export class WorkerEngine {
   readonly #logSink: LogSink;
   readonly #accessSink: LogSink;
   readonly #access: AccessLog;
+  readonly #invalidated: (key: string) => void;
   #upstreams: Map<string, UpstreamRuntime> = new Map();
+  #cache: HttpCache | undefined = undefined;
+  #cacheConfig: Cache | undefined = undefined;
 
-  constructor(birth: WorkerBirth) {
+  /** @param invalidated told of every key that an unsafe method invalidated in this worker's cache */
+  constructor(birth: WorkerBirth, invalidated: (key: string) => void) {
     this.#birth = birth;
+    this.#invalidated = invalidated;
     const { config } = birth.snapshot;
     const { log } = config;
     this.#logSink = new LogSink(log.file);
@@ -64,6 +72,7 @@ export class WorkerEngine {
         upstreams.set(shared.name, new UpstreamRuntime(upstream, shared, this.#thread()));
       }
     }
+    this.#useCache(config.cache);
     this.engine.apply(settingsOf(config, this.#birth.workers, (name) => upstreams.get(name)!.upstream));
     for (const [name, running] of this.#upstreams) if (upstreams.get(name) !== running) running.close();
     this.#upstreams = upstreams;
@@ -77,6 +86,27 @@ export class WorkerEngine {
       listening.push({ address: bound.address, port: bound.port, tls: tls !== null });
     }
     return listening;
+  }
+
+  /** Another worker's cache invalidated this key. */
+  invalidate(key: string): void {
+    this.#cache?.purger.key(key);
+  }
+
+  /** Removes from this worker's cache; returns how many responses that were. */
+  purge(target: PurgeTarget): number {
+    return purge(this.#cache, target);
+  }
+
+  /** A cache whose options changed starts empty; otherwise a reload leaves it alone. */
+  #useCache(config: Cache): void {
+    if (isDeepStrictEqual(config, this.#cacheConfig)) return;
+    this.#cacheConfig = config;
+    this.#cache = createCache(config, this.#birth.workers, {
+      invalidated: this.#invalidated,
+      failed: (error) => this.#logger.error({ code: error.code, error: error.message }, 'the cache failed'),
+    });
+    this.engine.useCache(this.#cache);
   }
 
   logLevel(level: LogLevel): void {
@@ -120,8 +150,9 @@ export function settingsOf(
     ...(route.host === null ? {} : { host: route.host }),
     path: route.path,
     upstream: upstream(route.upstream),
+    cached: route.cache,
   }));
-  if (config.defaultUpstream !== null) routes.push({ path: '/', upstream: upstream(config.defaultUpstream) });
+  if (config.defaultUpstream !== null) routes.push({ path: '/', upstream: upstream(config.defaultUpstream), cached: true });
   return {
     routes,
     timeouts,

@@ -7,6 +7,8 @@ export interface WorkerEvents {
   ready(index: number, listening: readonly ListeningAddress[]): void;
   /** It runs, but could not do what it was told. */
   refused(index: number, version: number, message: string): void;
+  /** Its cache dropped this key: so do the others. */
+  invalidated(index: number, key: string): void;
   /** It has finished its drain. */
   drained(index: number, cut: number): void;
   /** The thread is gone without having been asked to go. */
@@ -84,6 +86,8 @@ export class WorkerHandle {
           return;
         }
         return this.#events.refused(this.index, message.version, message.message);
+      case 'invalidated':
+        return this.#events.invalidated(this.index, message.key);
       case 'drained':
         return this.#events.drained(this.index, message.cut);
       case 'applied':

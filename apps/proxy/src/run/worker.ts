@@ -12,7 +12,7 @@ const say = (message: FromWorker): void => port.postMessage(message);
 const pulse = new Int32Array(birth.memory.pulse);
 setInterval(() => Atomics.add(pulse, 0, 1), PULSE).unref();
 
-const worker = new WorkerEngine(birth);
+const worker = new WorkerEngine(birth, (key) => say({ type: 'invalidated', key }));
 
 port.on('message', (message: ToWorker) => {
   switch (message.type) {
@@ -24,6 +24,8 @@ port.on('message', (message: ToWorker) => {
       return worker.logLevel(message.level);
     case 'reopenLogs':
       return worker.reopenLogs();
+    case 'invalidate':
+      return worker.invalidate(message.key);
   }
 });
 
