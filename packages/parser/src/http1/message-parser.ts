@@ -13,6 +13,9 @@ import { StartLine } from './start-line.ts';
 const State = { start: 0, head: 1, method: 2, length: 3, close: 4, chunked: 5, done: 6, failed: 7 } as const;
 type State = (typeof State)[keyof typeof State];
 
+// What it holds is used up before the call returns: one is enough for all parsers of a thread.
+const sharedReader = new FieldReader();
+
 /**
  * An incremental HTTP/1 parser for the messages of one connection in one direction. llhttp reads heads and
  * chunked bodies; bodies with a length, or up to the end of the connection, are only counted.
@@ -53,7 +56,7 @@ export abstract class MessageParser {
     this.trailers = undefined;
     this.limits = resolveLimits(limits);
     this.machine = llhttp();
-    this.reader = new FieldReader();
+    this.reader = sharedReader;
     this.parser = this.machine.open(type);
     this.#source = source;
     // Robustness (RFC 9112 §2.2) as far as old clients need it: one or two CRLFs before a request line.

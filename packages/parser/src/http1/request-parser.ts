@@ -23,17 +23,19 @@ function methodName(number: number): string {
   return number === query ? 'QUERY' : (methods[number] ?? '');
 }
 
+// The last Host that was found valid, of any connection: nearly always that of the next request. One for all, since
+// it is a part of the text of a whole head, which it keeps in memory.
+let validHost = '';
+
 /** Parses the requests of one client connection. */
 export class RequestParser extends MessageParser {
   /** The head of the current message: set at `head`, kept until the next one. */
   head: RequestHead | undefined;
-  #validHost: string;
 
   /** @param limits over the defaults of {@link WireLimits} */
   constructor(limits?: Partial<WireLimits>) {
     super(ParserType.request, 'client', limits);
     this.head = undefined;
-    this.#validHost = '';
   }
 
   override reset(): void {
@@ -124,9 +126,9 @@ export class RequestParser extends MessageParser {
     if (hosts !== 1) return hosts === 0 && minor === 0;
     if (host === '') return form === TargetForm.asterisk;
     // Nearly always the one of the request before.
-    if (host === this.#validHost) return true;
+    if (host === validHost) return true;
     if (!isAuthority(host)) return false;
-    this.#validHost = host;
+    validHost = host;
     return true;
   }
 
