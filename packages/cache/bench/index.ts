@@ -146,7 +146,7 @@ function benchMisses(): void {
 function benchUpkeep(entries: number): void {
   const cache = new HttpCache({ maxSize: 8 * 1024 * 1024 * 1024 });
   for (const target of targets(entries)) store(cache, target, SMALL, '');
-  measure('sweep, per resource (nothing expired)', () => cache.sweep(START + 1000, 100), 2000);
+  measure('sweep of 100 resources (nothing expired)', () => cache.sweep(START + 1000, 100), 2000);
   const from = process.hrtime.bigint();
   const removed = cache.purger.pattern('https://www.example.com/articles/*');
   const took = Number(process.hrtime.bigint() - from) / 1e6;

@@ -15,6 +15,8 @@ export interface FreshnessPolicy extends HeuristicPolicy {
   readonly staleIfError: number;
 }
 
+const NOTHING: readonly string[] = [];
+
 /** Bytes that a stored response costs beside its body and text: objects, arrays, map and list entries. */
 export const ENTRY_OVERHEAD = 1680;
 /** Bodies up to this are also kept as a string: see `StoredResponse.text`. */
@@ -34,7 +36,7 @@ export class StoredResponse {
   readonly status: number;
   readonly reason: string;
   /** Stored field lines without `Content-Length`, `Age` and hop-by-hop fields; see `storedFields`. */
-  fields: Fields = [];
+  fields: Fields = NOTHING;
   /** Body as it came. Shared by all readers: never changed. */
   chunks: Uint8Array[] = [];
   /** Bytes of the body so far. */
@@ -73,11 +75,11 @@ export class StoredResponse {
   etag: string | undefined = undefined;
   lastModified: string | undefined = undefined;
   /** Names that `Vary` nominates, sorted; empty without `Vary`. */
-  vary: readonly string[] = [];
+  vary: readonly string[] = NOTHING;
   /** Values of those fields in the request (§4.1). */
   variantKey = '';
   /** Tags for purging. */
-  tags: readonly string[] = [];
+  tags: readonly string[] = NOTHING;
   /** A background validation is on its way until then (RFC 5861 §3), so that there is only one. */
   revalidatingUntil = 0;
   /** Sampled checksum of the body, or -1 when it is not checked. */

@@ -10,6 +10,8 @@ import type { Fields } from './fields.ts';
  */
 export type VaryNormalisation = 'exact' | 'whitespace' | 'semantic';
 
+const NO_NAMES: readonly string[] = [];
+
 /**
  * The field names that `Vary` nominates (RFC 9110 §12.5.5): lower case, sorted, each once. Sorting lets two
  * responses that list them in another order share a key.
@@ -18,7 +20,7 @@ export type VaryNormalisation = 'exact' | 'whitespace' | 'semantic';
  */
 export function varyNames(fields: Fields): readonly string[] | '*' {
   const value = combinedValue(fields, 'vary');
-  if (value === undefined) return [];
+  if (value === undefined) return NO_NAMES;
   const names = lowerCaseList(value);
   if (names.some((name) => name === '*' || !isToken(name))) return '*';
   return [...new Set(names)].sort();
