@@ -121,6 +121,14 @@ test('trials that never end give their places back', () => {
   expect(fleet.shares(3)[0]).toBeGreaterThan(0);
 });
 
+test('failures that come in while it is open do not prolong it', () => {
+  const fleet = bring('open');
+  fleet.now += 4_000;
+  fleet.attempt(fleet.backend(0), reset, 5);
+  pass(fleet, 1_000);
+  expect(circuit(fleet)).toBe('halfOpen');
+});
+
 test('each failed half-open phase doubles the time open, up to its limit', () => {
   const fleet = breaker({ maxOpenMs: 20_000 });
   const times: number[] = [];

@@ -79,6 +79,8 @@ test('slow retries do not pile up: no more in flight than half of all', () => {
   let retries = 0;
   while (fleet.group.mayRetry(failed, [], fleet.now).retry) retries++;
   expect(retries).toBe(500);
+  for (let i = 0; i < 5_000; i++) fleet.pick();
+  expect(fleet.group.mayRetry(failed, [], fleet.now).retry).toBe(false);
 });
 
 test.each([

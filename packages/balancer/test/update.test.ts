@@ -95,6 +95,22 @@ test('an update with a mistake changes nothing', () => {
   expect(fleet.group.set).toBe(before);
 });
 
+test('an update that finds no room changes nothing else either', () => {
+  const fleet = new Fleet({ table: BackendTable.create({ capacity: 16 }) });
+  const change = { backends: urls(17), affinity: { by: 'cookie' } } as const;
+  expect(() => fleet.group.update(change)).toThrow(/room/);
+  expect(fleet.group.affinityCookie(fleet.backend(0), undefined)).toBeUndefined();
+});
+
+test("how the last attempts of a removed backend end is nobody's concern", () => {
+  const fleet = new Fleet();
+  const removed = fleet.backend(0);
+  for (let i = 0; i < 10; i++) fleet.start(removed);
+  fleet.group.update({ backends: urls(3).slice(1) });
+  for (let i = 0; i < 10; i++) fleet.finish(removed, AttemptOutcome.reset);
+  expect(fleet.changes).toEqual([]);
+});
+
 test('an unknown algorithm or policy is refused', () => {
   const wrong = JSON.parse('{"algorithm":"fastest","allDown":"pray"}');
   expect(() => new Fleet({ algorithm: wrong.algorithm })).toThrow(/no algorithm fastest/);
