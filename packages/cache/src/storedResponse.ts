@@ -31,8 +31,17 @@ const CHUNK_OVERHEAD = 160;
  * All times are epoch milliseconds, all spans milliseconds.
  */
 export class StoredResponse {
-  /** Primary key of the resource. */
-  readonly key: string;
+  // What every hit looks at stands first, side by side in memory: in a large store each further cache line
+  // costs as much as the rest of the look-up.
+
+  /** Names that `Vary` nominates, sorted; empty without `Vary`. */
+  vary: readonly string[] = NOTHING;
+  /** Unqualified `no-cache`: validate on every use (§5.2.2.4). */
+  noCache = false;
+  /** The moment from which on the response is stale. */
+  freshUntil = 0;
+  /** Response time less corrected initial age: the age is the time since then. `-Infinity` counts as stale. */
+  ageBase = 0;
   readonly status: number;
   readonly reason: string;
   /** Stored field lines without `Content-Length`, `Age` and hop-by-hop fields; see `storedFields`. */
@@ -41,41 +50,43 @@ export class StoredResponse {
   chunks: Uint8Array[] = [];
   /** Bytes of the body so far. */
   length = 0;
-  /** Length that the backend announced, or -1. */
-  announcedLength = -1;
   /** The body has arrived whole. */
   complete = false;
+  /** Made when first asked for, like all below: much of what is stored is never asked for again. */
+  #head = '';
+  #text: string | undefined = undefined;
+  // The last lines written for a hit: they change once a second.
+  #hitAge = -1;
+  #hitLines = '';
+  #hitStatus = '';
+
+  // Everything else.
+
+  /** Primary key of the resource. */
+  readonly key: string;
+  /** Length that the backend announced, or -1. */
+  announcedLength = -1;
   /** No longer to be used: removed, replaced or invalidated while somebody still held it. */
   discarded = false;
-
   /** Clock when the request was forwarded (RFC 9111 §4.2.3). */
   requestTime = 0;
   /** Clock when the head was received or last validated (§4.2.3). */
   responseTime = 0;
   /** `Date`, or the time of receipt. */
   date = 0;
-  /** Response time less corrected initial age: the age is the time since then. `-Infinity` counts as stale. */
-  ageBase = 0;
   /** Freshness lifetime (§4.2.1). */
   lifetime = 0;
   lifetimeSource: FreshnessLifetime['source'] = 'none';
-  /** The moment from which on the response is stale. */
-  freshUntil = 0;
   /** Stale may be served, while validating, up to then (RFC 5861 §3). */
   staleWhileRevalidateUntil = 0;
   /** Stale may be served on errors up to then (RFC 5861 §4). */
   staleIfErrorUntil = 0;
-
-  /** Unqualified `no-cache`: validate on every use (§5.2.2.4). */
-  noCache = false;
   /** Never stale without validation: `must-revalidate`, `proxy-revalidate`, `s-maxage` (§5.2.2). */
   mustRevalidate = false;
   /** `immutable` (RFC 8246). */
   immutable = false;
   etag: string | undefined = undefined;
   lastModified: string | undefined = undefined;
-  /** Names that `Vary` nominates, sorted; empty without `Vary`. */
-  vary: readonly string[] = NOTHING;
   /** Values of those fields in the request (§4.1). */
   variantKey = '';
   /** Tags for purging. */
@@ -84,16 +95,8 @@ export class StoredResponse {
   revalidatingUntil = 0;
   /** Sampled checksum of the body, or -1 when it is not checked. */
   checksum = -1;
-
-  // Made when first asked for: much of what is stored is never asked for again.
-  #head = '';
   #notModifiedHead = '';
-  #text: string | undefined = undefined;
   #textLength = 0;
-  // The last lines written for a hit: they change once a second.
-  #hitAge = -1;
-  #hitLines = '';
-  #hitStatus = '';
 
   constructor(key: string, status: number, reason: string) {
     this.key = key;
