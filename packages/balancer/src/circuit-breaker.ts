@@ -17,7 +17,7 @@ export interface CircuitBreakerOptions {
   readonly minimumRequests: number;
   /** First time open in ms; doubles with each failed half-open phase. 1 to 3,600,000, default 5,000. */
   readonly openMs: number;
-  /** Longest time open in ms; `openMs` to 86,400,000, default 30,000. */
+  /** Longest time open in ms; `openMs` to 86,400,000, default 30,000 or `openMs` if more. */
   readonly maxOpenMs: number;
   /** Trials in flight at once while half-open; 1 to 1,000, default 2. Threads may overshoot by one each. */
   readonly halfOpenTrials: number;
@@ -39,7 +39,9 @@ export const circuitBreakerDefaults: CircuitBreakerOptions = {
 export function circuitBreakerOptions(
   options: Partial<CircuitBreakerOptions> | undefined,
 ): CircuitBreakerOptions {
-  const all = { ...circuitBreakerDefaults, ...options };
+  const { openMs = circuitBreakerDefaults.openMs } = options ?? {};
+  const maxOpenMs = Math.max(circuitBreakerDefaults.maxOpenMs, openMs);
+  const all = { ...circuitBreakerDefaults, maxOpenMs, ...options };
   checkedInteger('circuitBreaker.consecutiveFailures', all.consecutiveFailures, 1, 1_000);
   checkedNumber('circuitBreaker.errorRate', all.errorRate, 0, 1);
   checkedInteger('circuitBreaker.minimumRequests', all.minimumRequests, 1, 1_000_000);

@@ -23,7 +23,7 @@ export interface EjectionOptions {
   readonly minimumRequests: number;
   /** First ejection in ms; 1 to 3,600,000, default 10,000. */
   readonly baseMs: number;
-  /** Longest ejection in ms; `baseMs` to 86,400,000, default 300,000. */
+  /** Longest ejection in ms; `baseMs` to 86,400,000, default 300,000 or `baseMs` if more. */
   readonly maxMs: number;
   /** How the time grows with ejections in a row: `baseMs` x n, or `baseMs` x 2^(n-1). Default exponential. */
   readonly growth: 'linear' | 'exponential';
@@ -49,7 +49,9 @@ export const ejectionDefaults: EjectionOptions = {
 
 /** @throws {BalancerError} `invalidOption` for a value out of range */
 export function ejectionOptions(options: Partial<EjectionOptions> | undefined): EjectionOptions {
-  const all = { ...ejectionDefaults, ...options };
+  const { baseMs = ejectionDefaults.baseMs } = options ?? {};
+  const maxMs = Math.max(ejectionDefaults.maxMs, baseMs);
+  const all = { ...ejectionDefaults, maxMs, ...options };
   checkedInteger('ejection.consecutiveFailures', all.consecutiveFailures, 1, 1_000);
   checkedNumber('ejection.errorRate', all.errorRate, 0, 1);
   checkedInteger('ejection.minimumRequests', all.minimumRequests, 1, 1_000_000);

@@ -6,7 +6,7 @@ export interface RetryOptions {
   readonly attempts: number;
   /** Back-off before the second retry in ms, doubled for each further one; 0 to 60,000, default 25. */
   readonly baseDelayMs: number;
-  /** Longest back-off in ms; `baseDelayMs` to 60,000, default 1,000. */
+  /** Longest back-off in ms; `baseDelayMs` to 60,000, default 1,000 or `baseDelayMs` if more. */
   readonly maxDelayMs: number;
 }
 
@@ -14,7 +14,9 @@ export const retryDefaults: RetryOptions = { attempts: 2, baseDelayMs: 25, maxDe
 
 /** @throws {BalancerError} `invalidOption` for a value out of range */
 export function retryOptions(options: Partial<RetryOptions> | undefined): RetryOptions {
-  const all = { ...retryDefaults, ...options };
+  const { baseDelayMs = retryDefaults.baseDelayMs } = options ?? {};
+  const maxDelayMs = Math.max(retryDefaults.maxDelayMs, baseDelayMs);
+  const all = { ...retryDefaults, maxDelayMs, ...options };
   checkedInteger('retry.attempts', all.attempts, 0, 10);
   checkedInteger('retry.baseDelayMs', all.baseDelayMs, 0, 60_000);
   checkedInteger('retry.maxDelayMs', all.maxDelayMs, all.baseDelayMs, 60_000);

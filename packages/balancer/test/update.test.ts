@@ -111,6 +111,19 @@ test("how the last attempts of a removed backend end is nobody's concern", () =>
   expect(fleet.changes).toEqual([]);
 });
 
+test('a limit that was not given follows a base beyond its default', () => {
+  const options = {
+    ejection: { baseMs: 600_000 },
+    circuitBreaker: { openMs: 60_000 },
+    retry: { baseDelayMs: 5_000 },
+  };
+  const fleet = new Fleet({ ...options, allDown: 'reject' });
+  for (const backend of fleet.group.set.backends) fleet.attempt(backend, AttemptOutcome.reset, 5);
+  fleet.now += 59_000;
+  expect(fleet.pick()).toBeUndefined();
+  expect(fleet.group.retryAfterSeconds(fleet.now)).toBe(1);
+});
+
 test('an unknown algorithm or policy is refused', () => {
   const wrong = JSON.parse('{"algorithm":"fastest","allDown":"pray"}');
   expect(() => new Fleet({ algorithm: wrong.algorithm })).toThrow(/no algorithm fastest/);
