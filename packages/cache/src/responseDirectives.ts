@@ -117,10 +117,26 @@ function freshnessTime(before: number, argument: string | undefined): number {
   return seconds;
 }
 
-/** Reads `Cache-Control` of a response, all lines combined (RFC 9111 §5.2). */
+// Backends use few different values: each is read once.
+const lately = new Map<string, ResponseDirectives>();
+const LATELY_LIMIT = 256;
+const LATELY_LENGTH = 256;
+const NO_DIRECTIVES: ResponseDirectives = new ResponseDirectives();
+
+/**
+ * Reads `Cache-Control` of a response, all lines combined (RFC 9111 §5.2). Results are shared between calls: they
+ * are not to be changed.
+ */
 export function parseResponseDirectives(fields: Fields): ResponseDirectives {
-  const directives = new ResponseDirectives();
   const value = combinedValue(fields, 'cache-control');
-  if (value !== undefined && !scanDirectives(value, directives)) directives.malformed = true;
+  if (value === undefined) return NO_DIRECTIVES;
+  let directives = lately.get(value);
+  if (directives !== undefined) return directives;
+  directives = new ResponseDirectives();
+  if (!scanDirectives(value, directives)) directives.malformed = true;
+  if (value.length > LATELY_LENGTH) return directives;
+  if (lately.size >= LATELY_LIMIT) lately.clear();
+  // A copy: the value may be a piece of a whole head, which would be kept with it.
+  lately.set(Buffer.from(value, 'latin1').toString('latin1'), directives);
   return directives;
 }
