@@ -9,7 +9,7 @@ const folder = mkdtempSync(join(tmpdir(), 'pack-'));
 const run = (command, ...args) => execFileSync(command, args, { stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8' });
 
 try {
-  run('pnpm', 'pack', '--pack-destination', folder);
+  run('npm', 'pack', '--silent', '--pack-destination', folder);
   const tarball = join(folder, readdirSync(folder)[0]);
   for (const [command, ...args] of [
     ['publint', tarball, '--strict'],

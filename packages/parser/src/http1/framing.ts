@@ -1,6 +1,7 @@
 import { BodyFraming } from './events.ts';
 import type { WireFailureCode } from './failure.ts';
 import { listMembers } from './connection.ts';
+import { isFieldName } from './field-syntax.ts';
 
 /** How long a message body is, or why that cannot be told. */
 export interface FramingDecision {
@@ -69,9 +70,11 @@ export function responseFraming(
   if (method === 'HEAD' || status === 204 || status === 304) return none;
   // 2. A tunnel after a successful CONNECT.
   if (method === 'CONNECT' && status < 300) return none;
-  // 4. A transfer coding. §6.3 would read an unknown one until the connection closes; then the end cannot be
-  // told from a cut, nor the coding from the content, so it is refused.
-  if (transferEncoding !== undefined) return minor === 0 ? badCoding : byTransferEncoding(transferEncoding);
+  // 4. A transfer coding.
+  if (transferEncoding !== undefined) {
+    if (minor === 0) return badCoding;
+    return isForeignCoding(transferEncoding) ? untilClose : byTransferEncoding(transferEncoding);
+  }
   // 5. and 6. A length.
   if (declared !== undefined) return declared;
   // 8. Until the connection closes.
@@ -86,6 +89,16 @@ function byTransferEncoding(value: string): FramingDecision {
   // An empty member is valid in a list, yet no client writes one, and parsers disagree about it.
   if (codings.length === 0) return value.includes(',') ? badCoding : chunked;
   return unknownCoding;
+}
+
+/**
+ * A response whose coding is none of HTTP's (§7) is read until the connection closes (§6.3, rule 4): servers that
+ * send such a name have coded nothing. One of HTTP's own that we do not decode is refused: without its name the
+ * content would mean something else. So is whatever looks like `chunked` and is not.
+ */
+function isForeignCoding(value: string): boolean {
+  const codings = listMembers(value);
+  return codings.length > 0 && codings.every(isFieldName) && !/chunk|gzip|compress|deflate/iu.test(value);
 }
 
 function byContentLength(value: string): FramingDecision {

@@ -67,7 +67,8 @@ export class ResponseParser extends MessageParser {
     const status = this.machine.exports.llhttp_get_status_code(this.parser);
     const reasonAt = first === 0 ? 0 : (tape[1] as number) - origin;
     const reason = first === 0 ? '' : text.slice(reasonAt, reasonAt + (tape[2] as number));
-    if (status < 100 || status > 599 || !isReasonPhrase(reason)) return 'ERR_BAD_STATUS_LINE';
+    // 600 to 999 are no status codes, but some servers say them: relayed, and taken as 5xx (RFC 9110 §15).
+    if (status < 100 || status > 999 || !isReasonPhrase(reason)) return 'ERR_BAD_STATUS_LINE';
     this.reader.read(text, bytes, origin, tape, first, used);
     return this.#decide(status, reason, digit === 0x30 ? 0 : 1);
   }

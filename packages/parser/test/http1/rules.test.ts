@@ -126,6 +126,9 @@ describe('responseFraming', () => {
     ['HEAD', 200, 1, undefined, '5, 5', none, -1, 'ERR_BAD_CONTENT_LENGTH'],
     ['GET', 200, 0, 'chunked', undefined, none, -1, 'ERR_BAD_TRANSFER_ENCODING'],
     ['GET', 200, 1, 'gzip', undefined, none, -1, 'ERR_BAD_TRANSFER_ENCODING'],
+    ['GET', 200, 1, 'identity', undefined, close, -1, undefined],
+    ['GET', 200, 1, 'x-own, other', undefined, close, -1, undefined],
+    ['GET', 200, 1, 'x-own;chunked', undefined, none, -1, 'ERR_BAD_TRANSFER_ENCODING'],
   ] as const)(
     '%s %i 1.%i with %s and %s',
     (method, status, minor, coding, lengths, framing, contentLength, fault) => {
