@@ -539,7 +539,9 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
     if (!this.#attemptOpen) return;
     this.#attemptOpen = false;
     const now = this.#runtime.now;
-    this.upstream!.balancer.finished(this.backend!.target, outcome, now, now - this.#attemptStart);
+    // Long downloads are no slow backends: what counts is the time to the head.
+    const until = this.firstByteAt > this.#attemptStart ? this.firstByteAt : now;
+    this.upstream!.balancer.finished(this.backend!.target, outcome, now, until - this.#attemptStart);
   }
 
   /** The one way out. */
