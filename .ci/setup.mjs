@@ -1,6 +1,6 @@
 // Installs the workspace when something about it changed; says nothing and costs milliseconds otherwise.
 // Runs on whatever Node the machine has (20 or newer): the project's own Node comes with the install.
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 
@@ -15,14 +15,15 @@ const stamp = 'node_modules/.setup';
 
 if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== digest) {
   console.log('Installing dependencies …');
-  // The registry's default reporter draws progress bars: fine on a terminal, noise in a log.
+  // The default reporter draws progress bars: fine on a terminal, noise in a log.
   const reporter = process.stdout.isTTY ? 'default' : 'append-only';
-  execFileSync(
-    'npx',
-    ['--yes', packageManager, 'install', '--frozen-lockfile', '--prefer-offline', `--reporter=${reporter}`],
-    { stdio: ['ignore', 'inherit', 'inherit'] },
-  );
-  writeFileSync(stamp, digest);
+  const install = ['install', '--frozen-lockfile', '--prefer-offline', `--reporter=${reporter}`];
+  const { status, error } = spawnSync('npx', ['--yes', packageManager, ...install], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  if (error !== undefined) throw error;
+  if (status === 0) writeFileSync(stamp, digest);
+  else process.exitCode = 1;
 }
 
 async function manifestsBelow(folder) {
