@@ -1,4 +1,4 @@
-import { BodyFraming, FieldId, fieldValue, type RequestHead, type ResponseHead } from '@rp/parser';
+import { BodyFraming, FieldId, fieldValue, keptRequestId, type RequestHead, type ResponseHead } from '@rp/parser';
 import { answerFor, type LocalAnswer } from './answers.ts';
 import type { BackendConnection } from './backend/connection.ts';
 import {
@@ -73,6 +73,8 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
   requestComplete = false;
 
   #connection: BackendConnection | undefined = undefined;
+  /** The first bytes of the body may still come in this turn: the head waits for them. */
+  #starting = false;
   #waiting = false;
   #reused = false;
   #replayed = false;
@@ -85,6 +87,9 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
   /** Made once, and only if there is a cache. */
   #cacheStage: CacheStage | undefined = undefined;
   #responseStarted = false;
+  /** The final head, until more of the response came in the same turn, or the turn has ended. */
+  #head: ResponseHead | undefined = undefined;
+  #headLines = '';
   #paused = false;
   #held: HeldBody | undefined = undefined;
   /** A small body of a request that may be repeated is kept until the exchange ends. */
@@ -115,6 +120,12 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
   /** A request head was read. */
   start(request: RequestHead, now: number): void {
     this.#reset(request, now);
+    this.#starting = true;
+    this.#begin(request);
+    this.#starting = false;
+  }
+
+  #begin(request: RequestHead): void {
     const { counters, hooks, overloaded } = this.#runtime;
     counters.cells[Counter.requests]!++;
     counters.cells[Counter.requestsNow]!++;
@@ -193,6 +204,8 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
     connection.begin(this, this.#cache?.forwarded(this.request) ?? this.request, this.downstream.forwardRules(this.requestId));
     if (held === undefined) {
       if (complete) connection.sendEnd(undefined);
+      // The client may be waiting for the 100 that the backend only sends when it has the head.
+      else if (!this.#starting) connection.flush();
       return;
     }
     const more = held.sendTo(connection);
@@ -225,6 +238,7 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
   }
 
   responseBody(chunk: Buffer, view: BodyView, source: ChunkSource): void {
+    if (this.#head !== undefined) this.#releaseHead();
     if (this.#cache !== undefined) this.#cache.body(chunk, view, source);
     this.bytesOut += view.bodyLength;
     if (!this.downstream.sendBody(chunk, view, source)) {
@@ -237,6 +251,7 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
 
   /** Nothing more came in this turn. */
   responseFlush(): void {
+    if (this.#head !== undefined) this.#releaseHead();
     this.downstream.flush();
   }
 
@@ -247,6 +262,7 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
       if (this.#cache.plan !== 'relay') return this.#useStored();
       this.#cache.end();
     }
+    if (this.#head !== undefined) this.#releaseHead();
     this.#endAttempt(this.status >= 500 ? AttemptOutcome.status5xx : AttemptOutcome.success);
     this.downstream.sendEnd(trailers);
     this.#finish('done');
@@ -325,12 +341,20 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
   #sendHead(head: ResponseHead): void {
     const cache = this.#cache;
     if (cache !== undefined && cache.responded(head) !== 'relay') return this.#setAside();
-    this.#responseStarted = true;
-    this.status = head.status;
     let extra = cache === undefined ? '' : cache.lines;
     if (!hasField(head, FieldId.date)) extra += `Date: ${this.#runtime.date()}\r\n`;
     if (this.upstream!.setsAffinity) extra += this.upstream!.affinityField(this, this.backend!);
-    this.downstream.sendHead(head, extra);
+    this.#head = head;
+    this.#headLines = extra;
+  }
+
+  /** What follows the head was looked at, and is in order: a fault found before could still be answered with 502. */
+  #releaseHead(): void {
+    const head = this.#head!;
+    this.#head = undefined;
+    this.#responseStarted = true;
+    this.status = head.status;
+    this.downstream.sendHead(head, this.#headLines);
   }
 
   // ---- The cache's part -------------------------------------------------------------------------------------
@@ -583,6 +607,7 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
     this.#attempts = 0;
     this.#tried = undefined;
     this.#responseStarted = this.#paused = false;
+    this.#head = undefined;
     this.#held = undefined;
     this.#keepsBody =
       request.contentLength > 0 && request.contentLength <= MAX_KEPT_BODY && isIdempotent(request.method);
@@ -590,8 +615,8 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
 
   #requestIdOf(request: RequestHead): string {
     if (this.downstream.trusted) {
-      const given = fieldValue(request, FieldId.xRequestId);
-      if (given !== undefined && /^[\w.:/+=@-]{1,128}$/.test(given)) return given;
+      const given = keptRequestId(request);
+      if (given !== undefined) return given;
     }
     return this.#runtime.newRequestId();
   }

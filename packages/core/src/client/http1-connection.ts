@@ -1,89 +1,63 @@
-import {
-  BodyFraming,
-  ParserEvent,
-  RequestParser,
-  encodeTrailers,
-  forwardResponseHead,
-  type ForwardRequest,
-  type RequestHead,
-  type ResponseHead,
-} from '@rp/parser';
+import { BodyFraming, type RequestHead, type ResponseHead } from '@rp/parser';
 import type { Socket } from 'node:net';
-import { answerFor, type LocalAnswer } from '../answers.ts';
-import { writeBody } from '../body-writer.ts';
-import type { StoredAnswer } from '../cache-contract.ts';
+import { answerFor } from '../answers.ts';
 import type { ReadableClient } from '../client-socket.ts';
 import { ConnectionState, ConnectionStateMachine } from '../connection-state.ts';
-import type { BodyView, Downstream } from '../downstream.ts';
+import type { BodyView } from '../downstream.ts';
 import { Exchange } from '../exchange.ts';
 import type { ExchangeOutcome } from '../exchange-outcome.ts';
-import { ProxyFailure, requestFailure } from '../failure.ts';
+import { ProxyFailure } from '../failure.ts';
 import { ownedChunk, type ChunkSource, type SwitchingBuffer } from '../read-buffers.ts';
 import type { Runtime } from '../runtime.ts';
 import { Timer } from '../timer-wheel.ts';
 import { Tunnel, type TunnelEnd } from '../tunnel.ts';
-import { serializeAnswer } from './answer-writer.ts';
-import { BODY_PROGRESS, GONE_GRACE, LINGER, MAX_BACKLOG, MAX_LINGER_BYTES } from './bounds.ts';
+import { BODY_PROGRESS, GONE_GRACE } from './bounds.ts';
+import { Http1Response, type ResponseTurn } from './http1-response.ts';
+import { LingeringClose } from './lingering-close.ts';
 import type { ClientPeer } from './peer.ts';
-import { connectionLine, writeStored } from './stored-writer.ts';
-import { responseFraming } from './response-framing.ts';
-import { WriteWatch } from './write-watch.ts';
+import { RequestReader, type RequestSink } from './request-reader.ts';
+
+const { idle, readingRequest, forwarding, readingResponse, writingResponse, tunnelling, closing } = ConnectionState;
 
 /** What the connection's one timer is waiting for. */
-type Waiting = 'nothing' | 'head' | 'body' | 'idle' | 'linger' | 'gone';
+type Waiting = 'nothing' | 'head' | 'body' | 'idle' | 'gone';
 
 /**
- * One HTTP/1 client connection: reads one request after the other, hands each to its exchange, and writes the
- * response. The state machine has the only say on what happens next.
+ * One HTTP/1 client connection: reads one request after the other and hands each to its exchange, which answers
+ * through an `Http1Response`. The state machine has the only say on what happens next.
  */
-export class Http1Connection extends Timer implements Downstream, TunnelEnd {
+export class Http1Connection extends Timer implements RequestSink, ResponseTurn, TunnelEnd {
   readonly #runtime: Runtime;
-  readonly #peer: ClientPeer;
   readonly #state: ConnectionStateMachine;
-  readonly #parser: RequestParser;
+  readonly #reader: RequestReader;
+  readonly #response: Http1Response;
   readonly #exchange: Exchange;
-  readonly #writes: WriteWatch;
   readonly #onClose: (connection: Http1Connection) => void;
   #socket: Socket = undefined as unknown as Socket;
   #buffer: SwitchingBuffer | undefined = undefined;
+  #tunnel: Tunnel | undefined = undefined;
+  #linger: LingeringClose | undefined = undefined;
 
   #waiting: Waiting = 'nothing';
-  #request: RequestHead | undefined = undefined;
+  request: RequestHead | undefined = undefined;
   /** Everything of the current request was read. */
   #requestRead = true;
-  /** Bytes of the current chunk that are not parsed yet, while it is parsed. */
-  #unparsed = 0;
   #keepAlive = true;
-  #chunked = false;
-  #bodyAllowed = true;
-  #staged = '';
-  #corked = false;
-  #consuming = false;
   #readingPaused = false;
   #halfClosed = false;
   #bodyCredit = 0;
-  #lingered = 0;
   /** Bytes of the response at the last look at a half-closed client. */
   #goneMark = 0;
   #served = 0;
-  /** Bytes of pipelined requests that wait for their turn. */
-  #backlog: Buffer | undefined = undefined;
-  #tunnel: Tunnel | undefined = undefined;
 
   constructor(runtime: Runtime, peer: ClientPeer, onClose: (connection: Http1Connection) => void) {
     super();
     this.#runtime = runtime;
-    this.#peer = peer;
     this.#onClose = onClose;
     this.#state = new ConnectionStateMachine(runtime.counters);
-    const { limits } = runtime.settings;
-    this.#parser = new RequestParser({
-      requestLine: limits.requestLine,
-      headerBytes: limits.headers,
-      headerCount: limits.headerCount,
-    });
-    this.#exchange = new Exchange(runtime, this);
-    this.#writes = new WriteWatch(runtime, () => this.#writeStalled());
+    this.#reader = new RequestReader(this, runtime.settings.limits);
+    this.#response = new Http1Response(runtime, peer, this);
+    this.#exchange = new Exchange(runtime, this.#response);
   }
 
   /** The socket to write to, once reading is set up on it. */
@@ -92,7 +66,8 @@ export class Http1Connection extends Timer implements Downstream, TunnelEnd {
     const { socket } = client;
     this.#socket = socket;
     this.#buffer = client.buffer;
-    socket.on('error', (error) => this.#socketFailed(error));
+    this.#response.open(socket);
+    socket.on('error', (error) => this.#gone(error.message, error));
     socket.on('end', () => this.#ended());
     socket.on('drain', () => this.#drained());
     socket.on('close', () => this.#closed());
@@ -104,230 +79,115 @@ export class Http1Connection extends Timer implements Downstream, TunnelEnd {
   }
 
   get address(): string {
-    return this.#peer.address;
-  }
-
-  get secure(): boolean {
-    return this.#peer.secure;
-  }
-
-  get trusted(): boolean {
-    return this.#peer.trusted;
-  }
-
-  get version(): string {
-    return this.#request?.minor === 0 ? 'HTTP/1.0' : 'HTTP/1.1';
+    return this.#response.address;
   }
 
   get isIdle(): boolean {
-    return this.#state.current === ConnectionState.idle;
+    return this.#state.current === idle;
   }
 
-  forwardRules(requestId: string): ForwardRequest {
-    return this.#peer.forwardRules(requestId);
+  /** An exchange whose client this still is: one that others read along with goes on alone when the client leaves. */
+  get #exchanging(): boolean {
+    return this.#exchange.active && this.#state.current !== closing;
   }
 
-  // ---- Reading ----------------------------------------------------------------------------------------------
+  // ---- Requests ---------------------------------------------------------------------------------------------
 
   read(chunk: Buffer, length: number, source: ChunkSource): void {
     this.#runtime.touch();
-    if (this.#tunnel !== undefined) return this.#tunnel.fromClient(chunk, length, source);
-    if (this.#state.current === ConnectionState.closing) return this.#discard(length);
-    if (this.#requestRead && this.#exchange.active) return this.#queue(chunk, 0, length);
-    this.#consume(chunk, 0, length, source);
+    if (this.#tunnel !== undefined) this.#tunnel.fromClient(chunk, length, source);
+    else if (this.#linger !== undefined) this.#linger.discard(length);
+    else this.#reader.read(chunk, length, source);
   }
 
-  #consume(chunk: Buffer, from: number, length: number, source: ChunkSource): void {
-    const parser = this.#parser;
-    let at = from;
-    this.#consuming = true;
-    do {
-      if (this.#requestRead && this.#exchange.active) {
-        this.#queue(chunk, at, length);
-        break;
-      }
-      if (this.#state.current === ConnectionState.closing || this.#tunnel !== undefined) break;
-      const event = parser.execute(chunk, at, length);
-      at = parser.position;
-      this.#unparsed = length - at;
-      switch (event) {
-        case ParserEvent.head:
-          this.#head(parser.head!);
-          break;
-        case ParserEvent.body:
-          this.#body(chunk, parser, source);
-          break;
-        case ParserEvent.end:
-          this.#requestEnd(parser.trailers);
-          break;
-        case ParserEvent.failed:
-          this.#refuse(requestFailure(parser.failure!));
-          break;
-        case ParserEvent.needMore:
-          break;
-      }
-    } while (at < length || parser.complete);
-    this.#consuming = false;
-    this.#afterReading();
+  get readiness(): 'read' | 'wait' | 'drop' {
+    if (this.#state.current === closing) return 'drop';
+    return this.#requestRead && this.#exchange.active ? 'wait' : 'read';
   }
 
-  #afterReading(): void {
+  get parsing(): boolean {
+    return this.#reader.parsing;
+  }
+
+  readingPauses(): void {
     const state = this.#state.current;
-    if (this.#exchange.active) {
+    if (this.#exchanging) {
+      if (!this.#requestRead) {
+        if (this.#halfClosed) return this.#gone('end of stream within a request');
+        this.#buffer?.streaming(true);
+      }
       this.#exchange.flushRequest();
-      if (!this.#requestRead) this.#buffer?.streaming(true);
-    } else if (state === ConnectionState.idle && !this.#parser.idle) {
-      this.#state.go(ConnectionState.readingRequest);
-      this.#wait('head', this.#runtime.settings.timeouts.header);
-    } else if (state === ConnectionState.writingResponse && !this.#requestRead) {
+    } else if (state === writingResponse) {
       // Answered before the request was read: what follows cannot be told from a next request (RFC 9112 §9.3).
-      this.#close();
+      if (!this.#requestRead) this.#close();
+    } else if (this.#halfClosed) {
+      if (state !== closing) this.#close();
+    } else if (state === idle && !this.#reader.idle) {
+      this.#state.go(readingRequest);
+      this.#wait('head', this.#runtime.settings.timeouts.header);
     }
-    this.#uncork();
+    this.#response.uncork();
   }
 
-  #head(head: RequestHead): void {
-    if (this.#state.current === ConnectionState.idle) this.#state.go(ConnectionState.readingRequest);
-    this.#state.go(ConnectionState.forwarding);
+  requestHead(head: RequestHead): void {
+    if (this.#state.current === idle) this.#state.go(readingRequest);
+    this.#state.go(forwarding);
     // Answers of one turn leave together: the second pipelined request corks.
-    if (this.#served++ > 0 && this.#unparsed > 0) this.#cork();
-    this.#request = head;
+    if (this.#served++ > 0 && this.#reader.unparsed > 0) this.#response.cork();
+    this.request = head;
     this.#requestRead = false;
     this.#keepAlive = head.keepAlive;
     this.#bodyCredit = 0;
-    if (head.framing === BodyFraming.none) this.#wait('nothing', Infinity);
+    // A client that expects a 100 waits for the backend, so its body is not late before that came.
+    if (head.framing === BodyFraming.none || head.expectContinue) this.#waitForResponse();
     else this.#wait('body', this.#runtime.settings.timeouts.body);
     this.#exchange.start(head, this.#runtime.now);
   }
 
-  #body(chunk: Buffer, view: BodyView, source: ChunkSource): void {
+  requestBody(chunk: Buffer, view: BodyView, source: ChunkSource): void {
     this.#bodyCredit += view.bodyLength;
-    if (this.#bodyCredit >= BODY_PROGRESS && this.#waiting === 'body') {
+    if (this.#bodyCredit >= BODY_PROGRESS) {
       this.#bodyCredit = 0;
-      this.#wait('body', this.#runtime.settings.timeouts.body);
+      this.continued();
     }
     this.#exchange.requestBody(chunk, view, source);
   }
 
-  #requestEnd(trailers: string[] | undefined): void {
+  requestEnd(trailers: string[] | undefined): void {
     this.#requestRead = true;
     this.#buffer?.streaming(false);
-    if (this.#waiting === 'body') this.#wait('nothing', Infinity);
+    if (this.#waiting === 'body') this.#waitForResponse();
     if (this.#exchange.active) {
-      if (this.#state.current === ConnectionState.forwarding) this.#state.go(ConnectionState.readingResponse);
+      if (this.#state.current === forwarding) this.#state.go(readingResponse);
       this.#exchange.requestEnd(trailers);
-    } else if (this.#state.current === ConnectionState.writingResponse) {
+    } else if (this.#state.current === writingResponse) {
       this.#next();
     }
   }
 
-  /** Pipelined requests wait, at most `MAX_BACKLOG` bytes of them (RFC 9112 §9.3.2). */
-  #queue(chunk: Buffer, from: number, to: number): void {
-    if (from >= to) return;
-    const bytes = Buffer.from(chunk.subarray(from, to));
-    this.#backlog = this.#backlog === undefined ? bytes : Buffer.concat([this.#backlog, bytes]);
-    if (this.#backlog.length >= MAX_BACKLOG) this.pauseRequest();
+  backlogFull(): void {
+    this.pauseRequest();
   }
 
   /** A request that cannot be understood: what follows it cannot be either. */
-  #refuse(failure: ProxyFailure): void {
+  requestRefused(failure: ProxyFailure): void {
     if (this.#exchange.active) return this.#exchange.fail(failure);
-    if (this.#state.current === ConnectionState.idle) this.#state.go(ConnectionState.readingRequest);
+    // The rest of a request that is answered already.
+    if (this.#state.current === writingResponse) return;
+    if (this.#state.current === idle) this.#state.go(readingRequest);
     this.#requestRead = false;
-    this.#runtime.counters.failed(failure.code);
-    this.#runtime.log.info(
-      { client: this.address, code: failure.code, detail: failure.detail },
-      'a request was refused',
-    );
-    this.sendAnswer(answerFor(failure, this.#runtime.newRequestId(), undefined), true);
+    const { counters, log, newRequestId } = this.#runtime;
+    const requestId = newRequestId();
+    counters.failed(failure.code);
+    log.info({ client: this.address, requestId, code: failure.code, detail: failure.detail }, 'a request was refused');
+    this.#response.sendAnswer(answerFor(failure, requestId, undefined), true);
     this.#close();
   }
 
-  // ---- Downstream: the response ------------------------------------------------------------------------------
-
-  sendInformational(head: ResponseHead): void {
-    if (this.#request!.minor === 0) return;
-    this.flush();
-    this.#writeText(forwardResponseHead(head, 1, 'none', '', '', this.#runtime.settings.forwarding.via));
-  }
-
-  sendHead(head: ResponseHead, extra: string): void {
-    const request = this.#request!;
-    this.#responding();
-    const framing = responseFraming(head, request);
-    this.#chunked = framing === 'chunked';
-    this.#bodyAllowed = framing !== 'none';
-    if (framing === 'close' || !this.#requestRead || this.#runtime.draining || this.#halfClosed) this.#keepAlive = false;
-    const { via } = this.#runtime.settings.forwarding;
-    this.#staged = forwardResponseHead(head, request.minor, framing, this.#connectionOption(request), extra, via);
-  }
-
-  sendBody(chunk: Buffer, view: BodyView, source: ChunkSource): boolean {
-    if (!this.#bodyAllowed) return true;
-    const staged = this.#staged;
-    this.#staged = '';
-    // The last chunk and the end of the body leave in one write: uncorked by `sendEnd` or `flush`.
-    if (this.#chunked) this.#cork();
-    const more = writeBody(this.#socket, staged, chunk, view, source, this.#chunked);
-    this.#writes.wrote(this.#socket);
-    return more;
-  }
-
-  sendEnd(trailers: readonly string[] | undefined): void {
-    const tail = this.#chunked ? encodeTrailers(trailers as string[] | undefined) : '';
-    const text = this.#staged + tail;
-    this.#staged = '';
-    if (text !== '') this.#writeText(text);
-    if (!this.#consuming) this.#uncork();
-  }
-
-  sendAnswer(answer: LocalAnswer, close: boolean): void {
-    this.#responding();
-    if (close || this.#runtime.draining || this.#halfClosed || !this.#willBeRead()) this.#keepAlive = false;
-    const connection = this.#connectionOption(this.#request);
-    const head = this.#request?.method === 'HEAD';
-    const date = this.#runtime.date();
-    this.#socket.write(serializeAnswer(answer, connection, head, date));
-    this.#writes.wrote(this.#socket);
-  }
-
-  sendStored(answer: StoredAnswer): void {
-    this.#responding();
-    if (this.#runtime.draining || this.#halfClosed || !this.#willBeRead()) this.#keepAlive = false;
-    writeStored(this.#socket, answer, connectionLine(this.#connectionOption(this.#request)));
-    this.#writes.wrote(this.#socket);
-  }
-
-  sendStoredHead(answer: StoredAnswer): void {
-    const request = this.#request!;
-    this.#responding();
-    const streamed = answer.contentLength < 0 && answer.status !== 304;
-    this.#chunked = streamed && request.minor === 1;
-    this.#bodyAllowed = request.method !== 'HEAD';
-    if (!this.#chunked && streamed) this.#keepAlive = false;
-    if (!this.#willBeRead() || this.#runtime.draining || this.#halfClosed) this.#keepAlive = false;
-    const framing = this.#chunked ? 'Transfer-Encoding: chunked\r\n' : '';
-    const connection = connectionLine(this.#connectionOption(request));
-    this.#staged = `${answer.head}${answer.lines}${framing}${connection}\r\n`;
-  }
-
-  flush(): void {
-    if (this.#staged !== '') {
-      const text = this.#staged;
-      this.#staged = '';
-      this.#writeText(text);
-    }
-    if (!this.#consuming) this.#uncork();
-  }
-
-  cut(failure: ProxyFailure): void {
-    this.#runtime.log.info({ client: this.address, code: failure.code }, 'a response was cut');
-    this.#keepAlive = false;
-    if (this.#state.current !== ConnectionState.closing) this.#state.go(ConnectionState.closing);
-    // Without the final chunk or all of the length; a close-delimited response is cut by a reset, since an orderly
-    // end would look complete (RFC 9112 §8).
-    if (this.#chunked || this.#request?.minor === 1) this.#socket.destroy();
-    else this.#socket.resetAndDestroy();
+  /** The body makes progress, or is due from now on. */
+  continued(): void {
+    const due = this.#waiting === 'body' || (this.#waiting === 'nothing' && !this.#readingPaused);
+    if (due && !this.#requestRead) this.#wait('body', this.#runtime.settings.timeouts.body);
   }
 
   pauseRequest(): void {
@@ -342,68 +202,68 @@ export class Http1Connection extends Timer implements Downstream, TunnelEnd {
     if (!this.#readingPaused) return;
     this.#readingPaused = false;
     this.#socket.resume();
-    if (!this.#requestRead && this.#waiting === 'nothing') this.#wait('body', this.#runtime.settings.timeouts.body);
-  }
-
-  exchangeDone(outcome: ExchangeOutcome): void {
-    if (outcome === 'clientGone') return this.#abort();
-    if (this.#state.current === ConnectionState.closing || this.#tunnel !== undefined) return;
-    // The rest of this chunk may hold the rest of the request: decided when it has been parsed.
-    if (!this.#requestRead && this.#consuming) return;
-    if (this.#requestRead) this.#next();
-    else this.#close();
+    this.continued();
   }
 
   // ---- From one exchange to the next -------------------------------------------------------------------------
 
-  #responding(): void {
-    const state = this.#state.current;
-    if (state !== ConnectionState.writingResponse) this.#state.go(ConnectionState.writingResponse);
+  beginResponse(): void {
+    if (this.#state.current !== writingResponse) this.#state.go(writingResponse);
   }
 
-  #next(): void {
-    if (!this.#keepAlive || this.#runtime.draining) return this.#close();
-    this.#state.go(ConnectionState.idle);
-    this.#request = undefined;
-    this.#wait('idle', this.#runtime.settings.timeouts.idle);
-    this.resumeRequest();
-    const backlog = this.#backlog;
-    if (backlog === undefined || this.#consuming) return;
-    this.#backlog = undefined;
-    this.#consume(backlog, 0, backlog.length, ownedChunk);
+  keepsAlive(wanted: boolean): boolean {
+    if (!wanted || this.#isLast() || !this.#willBeRead()) this.#keepAlive = false;
+    return this.#keepAlive;
   }
 
-  #connectionOption(request: RequestHead | undefined): '' | 'close' | 'keep-alive' {
-    if (!this.#keepAlive) return 'close';
-    return request?.minor === 0 ? 'keep-alive' : '';
+  /** No request is taken after this one: the client or we are about to leave. What was sent already is served. */
+  #isLast(): boolean {
+    return (this.#halfClosed || this.#runtime.draining) && !this.#reader.hasMore;
   }
 
   /** Whether the rest of the request is at hand, so that the connection can go on after an early answer. */
   #willBeRead(): boolean {
-    const head = this.#request;
-    if (head === undefined) return false;
-    if (this.#requestRead || head.framing === BodyFraming.none) return true;
-    return head.framing === BodyFraming.length && this.#consuming && head.contentLength <= this.#unparsed;
+    if (this.#requestRead) return true;
+    const head = this.request;
+    if (head === undefined || !this.parsing) return false;
+    if (head.framing === BodyFraming.none) return true;
+    return head.framing === BodyFraming.length && head.contentLength <= this.#reader.unparsed;
+  }
+
+  exchangeDone(outcome: ExchangeOutcome): void {
+    if (outcome === 'clientGone') return this.#abort();
+    if (this.#state.current === closing || this.#tunnel !== undefined) return;
+    // The rest of this chunk may hold the rest of the request: decided when it has been parsed.
+    if (!this.#requestRead && this.parsing) return;
+    if (this.#requestRead) this.#next();
+    else this.#close();
+  }
+
+  #next(): void {
+    if (!this.#keepAlive || this.#isLast()) return this.#close();
+    this.#state.go(idle);
+    this.request = undefined;
+    this.#wait('idle', this.#runtime.settings.timeouts.idle);
+    this.resumeRequest();
+    this.#reader.resume();
   }
 
   // ---- Tunnels ------------------------------------------------------------------------------------------------
 
   mayTunnel(head: ResponseHead): boolean {
-    return this.#requestRead && this.#request!.upgrade !== '' && head.upgrade !== '';
+    return this.#state.current === readingResponse && this.request!.upgrade !== '' && head.upgrade !== '';
   }
 
-  openTunnel(head: ResponseHead, backend: TunnelEnd): Tunnel {
-    this.#state.go(ConnectionState.tunnelling);
+  openTunnel(backend: TunnelEnd): Tunnel {
+    this.#state.go(tunnelling);
     this.#wait('nothing', Infinity);
-    const { via } = this.#runtime.settings.forwarding;
-    this.#writeText(forwardResponseHead(head, 1, 'none', 'upgrade', '', via));
     const tunnel = new Tunnel(this.#runtime, this, backend);
     this.#tunnel = tunnel;
     this.#buffer?.streaming(true);
-    const early = this.#backlog;
-    this.#backlog = undefined;
-    if (early !== undefined) tunnel.fromClient(early, early.length, ownedChunk);
     this.resumeRequest();
+    const early = this.#reader.takeBacklog();
+    if (early !== undefined) tunnel.fromClient(early, early.length, ownedChunk);
+    if (this.#halfClosed) tunnel.clientEnded();
     return tunnel;
   }
 
@@ -423,55 +283,54 @@ export class Http1Connection extends Timer implements Downstream, TunnelEnd {
 
   /** Shutting down: an idle connection ends after a moment in which a request under way still arrives. */
   drain(grace: number): void {
-    if (this.#state.current === ConnectionState.idle) this.#wait('idle', grace);
+    if (this.#state.current === idle) this.#wait('idle', grace);
   }
 
   /** Ends now, whatever is under way. */
   terminate(failure: ProxyFailure): void {
-    if (this.#exchange.active) this.#exchange.clientGone(failure);
+    if (this.#exchanging) this.#exchange.clientGone(failure);
     else this.#abort();
   }
 
+  cutOff(failure: ProxyFailure, reset: boolean): void {
+    this.#runtime.log.info({ client: this.address, code: failure.code }, 'a response was cut');
+    this.#state.go(closing);
+    // What TLS ends without its own goodbye is known to be cut (RFC 8446 §6.1), and it knows no reset.
+    if (reset && !this.#response.secure) this.#socket.resetAndDestroy();
+    else this.#socket.destroy();
+  }
+
+  writeStalled(): void {
+    const failure = new ProxyFailure('CLIENT_STALLED', 'nothing of the response was taken');
+    this.#runtime.counters.failed(failure.code);
+    this.terminate(failure);
+  }
+
   #abort(): void {
-    if (this.#state.current !== ConnectionState.closing) this.#state.go(ConnectionState.closing);
+    if (this.#state.current !== closing) this.#state.go(closing);
     this.#socket.destroy();
   }
 
   override expired(): void {
     switch (this.#waiting) {
       case 'head':
-        return this.#refuse(new ProxyFailure('REQUEST_TIMEOUT', 'head not complete in time'));
+        return this.requestRefused(new ProxyFailure('REQUEST_TIMEOUT', 'head not complete in time'));
       case 'body':
         return this.#exchange.fail(new ProxyFailure('REQUEST_TIMEOUT', 'body stalled'));
       case 'gone':
         return this.#goneAfterHalfClose();
       case 'idle':
         return this.#close();
-      case 'linger':
-        this.#socket.destroy();
-        return;
       case 'nothing':
     }
   }
 
-  /**
-   * Ends the connection so that the last response arrives: our end of stream first, then what the client still sends
-   * is read for a moment. Closing with unread bytes would send a reset, which discards what is under way to the
-   * client (RFC 9112 §9.6).
-   */
   #close(): void {
-    if (this.#state.current !== ConnectionState.closing) this.#state.go(ConnectionState.closing);
-    this.#uncork();
-    this.#socket.end();
-    if (this.#halfClosed) return;
-    this.#readingPaused = false;
-    this.#socket.resume();
-    this.#wait('linger', LINGER);
-  }
-
-  #discard(length: number): void {
-    this.#lingered += length;
-    if (this.#lingered > MAX_LINGER_BYTES) this.#socket.destroy();
+    if (this.#state.current === closing) return;
+    this.#state.go(closing);
+    this.#response.uncork();
+    this.#wait('nothing', Infinity);
+    this.#linger = new LingeringClose(this.#runtime, this.#socket);
   }
 
   /** The client's end of stream. It may have gone, or only have nothing more to say. */
@@ -479,15 +338,16 @@ export class Http1Connection extends Timer implements Downstream, TunnelEnd {
     this.#runtime.touch();
     this.#halfClosed = true;
     if (this.#tunnel !== undefined) return this.#tunnel.clientEnded();
-    if (this.#state.current === ConnectionState.closing) return this.#destroyWhenWritten();
+    if (this.#state.current === closing) return this.#socket.destroySoon();
     if (!this.#exchange.active) return this.#close();
-    if (!this.#requestRead) return this.terminate(new ProxyFailure('CLIENT_GONE', 'end of stream within a request'));
-    this.#waitGone();
+    if (!this.#requestRead) return this.#gone('end of stream within a request');
+    this.#waitForResponse();
   }
 
-  #waitGone(): void {
+  #waitForResponse(): void {
     this.#goneMark = this.#exchange.bytesOut;
-    this.#wait('gone', GONE_GRACE);
+    if (this.#halfClosed) this.#wait('gone', GONE_GRACE);
+    else this.#wait('nothing', Infinity);
   }
 
   /**
@@ -495,64 +355,33 @@ export class Http1Connection extends Timer implements Downstream, TunnelEnd {
    * written to it. It gets its answer as long as that makes progress; otherwise the backend's work is cancelled.
    */
   #goneAfterHalfClose(): void {
-    if (!this.#exchange.active) return;
-    if (this.#exchange.bytesOut > this.#goneMark) return this.#waitGone();
-    this.terminate(new ProxyFailure('CLIENT_GONE', 'end of stream'));
+    if (!this.#exchanging) return;
+    if (this.#exchange.bytesOut > this.#goneMark) return this.#waitForResponse();
+    this.#gone('end of stream');
   }
 
-  #destroyWhenWritten(): void {
-    if (this.#socket.writableLength === 0) this.#socket.destroy();
-    else this.#socket.destroySoon();
-  }
-
-  #socketFailed(error: Error): void {
-    if (this.#exchange.active) this.#exchange.clientGone(new ProxyFailure('CLIENT_GONE', error.message, error));
-  }
-
-  #writeStalled(): void {
-    const failure = new ProxyFailure('CLIENT_STALLED', 'nothing of the response was taken');
-    this.#runtime.counters.failed(failure.code);
-    this.terminate(failure);
+  #gone(detail: string, cause?: Error): void {
+    if (this.#exchanging) this.#exchange.clientGone(new ProxyFailure('CLIENT_GONE', detail, cause));
   }
 
   #drained(): void {
     this.#runtime.touch();
-    this.#writes.drained();
+    this.#response.drained();
     if (this.#tunnel !== undefined) this.#tunnel.clientDrained();
     else this.#exchange.clientDrained();
   }
 
   #closed(): void {
     this.#runtime.touch();
-    this.#runtime.wheel.remove(this);
-    this.#writes.close();
     this.#tunnel?.clientClosed();
-    if (this.#exchange.active) this.#exchange.clientGone(new ProxyFailure('CLIENT_GONE', 'connection closed'));
-    this.#parser.close();
+    this.#gone('connection closed');
+    this.#runtime.wheel.remove(this);
+    this.#response.close();
+    this.#linger?.close();
+    this.#reader.close();
     this.#buffer?.free();
     this.#state.gone();
-    this.#backlog = undefined;
     this.#onClose(this);
-  }
-
-  // ---- Small things --------------------------------------------------------------------------------------------
-
-  #writeText(text: string): void {
-    this.#socket.write(text, 'latin1');
-    this.#writes.wrote(this.#socket);
-  }
-
-  #cork(): void {
-    if (this.#corked) return;
-    this.#corked = true;
-    this.#socket.cork();
-  }
-
-  #uncork(): void {
-    if (!this.#corked) return;
-    this.#corked = false;
-    this.#socket.uncork();
-    this.#writes.wrote(this.#socket);
   }
 
   #wait(what: Waiting, delay: number): void {

@@ -1,3 +1,4 @@
+import { noIdentity, type ListenerPolicy } from '../listener-policy.ts';
 import { ForwardingTail, type ForwardRequest } from '@rp/parser';
 
 /** `ForwardRequest`, with the id that changes from request to request. */
@@ -8,6 +9,9 @@ export class ClientPeer {
   readonly address: string;
   readonly secure: boolean;
   readonly trusted: boolean;
+  readonly policy: ListenerPolicy | undefined;
+  /** Flat `name, value, …` that tells backends who the client is. */
+  readonly identity: readonly string[];
   readonly #rules: Rules;
 
   constructor(parts: {
@@ -17,10 +21,16 @@ export class ClientPeer {
     trusted: boolean;
     via: string;
     forwarded: boolean;
+    /** Protocol version for `Via`, where the request's head does not say it. */
+    version?: string;
+    policy?: ListenerPolicy | undefined;
+    identity?: readonly string[];
   }) {
     this.address = parts.address;
     this.secure = parts.secure;
     this.trusted = parts.trusted;
+    this.policy = parts.policy;
+    this.identity = parts.identity ?? noIdentity;
     const proto = parts.secure ? 'https' : 'http';
     this.#rules = {
       client: parts.address,
@@ -30,6 +40,7 @@ export class ClientPeer {
       requestId: '',
       viaName: parts.via,
       forwarded: parts.forwarded,
+      ...(parts.version === undefined ? {} : { version: parts.version }),
       ...(parts.trusted ? {} : { tail: new ForwardingTail(parts.address, proto, parts.localPort) }),
     };
   }

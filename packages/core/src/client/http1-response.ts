@@ -1,0 +1,240 @@
+import {
+  BodyFraming,
+  encodeTrailers,
+  forwardResponseHead,
+  type ForwardRequest,
+  type RequestHead,
+  type ResponseHead,
+} from '@rp/parser';
+import type { Socket } from 'node:net';
+import type { LocalAnswer } from '../answers.ts';
+import { writeBody } from '../body-writer.ts';
+import type { StoredAnswer } from '../cache-contract.ts';
+import type { BodyView, Downstream } from '../downstream.ts';
+import type { ExchangeOutcome } from '../exchange-outcome.ts';
+import type { ProxyFailure } from '../failure.ts';
+import type { ChunkSource } from '../read-buffers.ts';
+import type { Runtime } from '../runtime.ts';
+import type { Tunnel, TunnelEnd } from '../tunnel.ts';
+import { serializeAnswer } from './answer-writer.ts';
+import type { ClientPeer } from './peer.ts';
+import { responseFraming } from './response-framing.ts';
+import { connectionLine, writeStored } from './stored-writer.ts';
+import { WriteWatch } from './write-watch.ts';
+
+/** The connection as its responses see it. */
+export interface ResponseTurn {
+  /** The request that is answered; undefined where it could not be read. */
+  readonly request: RequestHead | undefined;
+  /** Bytes of the client are being parsed: what is written meanwhile leaves together, when that is done. */
+  readonly parsing: boolean;
+
+  /** The first byte of a response is about to be written. */
+  beginResponse(): void;
+  /** Whether another request may follow this response. False is final, and so is `wanted === false`. */
+  keepsAlive(wanted: boolean): boolean;
+  /** A 100 went to the client: its body is due now. */
+  continued(): void;
+  pauseRequest(): void;
+  resumeRequest(): void;
+  mayTunnel(head: ResponseHead): boolean;
+  openTunnel(backend: TunnelEnd): Tunnel;
+  /** Nothing was taken for too long. */
+  writeStalled(): void;
+  exchangeDone(outcome: ExchangeOutcome): void;
+  /** Ends the connection at once; with a reset where an orderly end would look like the end of a response. */
+  cutOff(failure: ProxyFailure, reset: boolean): void;
+}
+
+/** Writes the responses of one HTTP/1 client connection, one after the other. */
+export class Http1Response implements Downstream {
+  readonly #runtime: Runtime;
+  readonly #peer: ClientPeer;
+  readonly #turn: ResponseTurn;
+  readonly #writes: WriteWatch;
+  #socket: Socket = undefined as unknown as Socket;
+  /** Head that waits for the first bytes of the body. */
+  #staged = '';
+  #chunked = false;
+  #bodyAllowed = true;
+  /** The body ends with the connection. */
+  #closeDelimited = false;
+  #corked = false;
+
+  constructor(runtime: Runtime, peer: ClientPeer, turn: ResponseTurn) {
+    this.#runtime = runtime;
+    this.#peer = peer;
+    this.#turn = turn;
+    this.#writes = new WriteWatch(runtime, () => turn.writeStalled());
+  }
+
+  open(socket: Socket): void {
+    this.#socket = socket;
+  }
+
+  close(): void {
+    this.#writes.close();
+  }
+
+  get address(): string {
+    return this.#peer.address;
+  }
+
+  get secure(): boolean {
+    return this.#peer.secure;
+  }
+
+  get trusted(): boolean {
+    return this.#peer.trusted;
+  }
+
+  get version(): string {
+    return this.#turn.request?.minor === 0 ? 'HTTP/1.0' : 'HTTP/1.1';
+  }
+
+  forwardRules(requestId: string): ForwardRequest {
+    return this.#peer.forwardRules(requestId);
+  }
+
+  // ---- Heads ------------------------------------------------------------------------------------------------
+
+  sendInformational(head: ResponseHead): void {
+    if (this.#turn.request!.minor === 0) return;
+    this.#writeText(forwardResponseHead(head, 1, 'none', '', '', this.#runtime.settings.forwarding.via));
+    if (head.status === 100) this.#turn.continued();
+  }
+
+  sendHead(head: ResponseHead, extra: string): void {
+    const request = this.#turn.request!;
+    this.#turn.beginResponse();
+    const framing = responseFraming(head, request);
+    this.#chunked = framing === 'chunked';
+    this.#closeDelimited = framing === 'close';
+    this.#bodyAllowed = head.framing !== BodyFraming.none;
+    const connection = this.#connectionOption(!this.#closeDelimited);
+    const { via } = this.#runtime.settings.forwarding;
+    this.#staged = forwardResponseHead(head, request.minor, framing, connection, extra, via);
+  }
+
+  sendStoredHead(answer: StoredAnswer): void {
+    const request = this.#turn.request!;
+    this.#turn.beginResponse();
+    const streamed = answer.contentLength < 0 && answer.status !== 304;
+    this.#chunked = streamed && request.minor === 1;
+    this.#closeDelimited = streamed && request.minor === 0;
+    this.#bodyAllowed = request.method !== 'HEAD';
+    const framing = this.#chunked ? 'Transfer-Encoding: chunked\r\n' : '';
+    const connection = connectionLine(this.#connectionOption(!this.#closeDelimited));
+    this.#staged = `${answer.head}${answer.lines}${framing}${connection}\r\n`;
+  }
+
+  #connectionOption(wanted: boolean): '' | 'close' | 'keep-alive' {
+    if (!this.#turn.keepsAlive(wanted)) return 'close';
+    return this.#turn.request?.minor === 0 ? 'keep-alive' : '';
+  }
+
+  // ---- Bodies -----------------------------------------------------------------------------------------------
+
+  sendBody(chunk: Buffer, view: BodyView, source: ChunkSource): boolean {
+    if (!this.#bodyAllowed) return true;
+    const staged = this.#staged;
+    this.#staged = '';
+    // The last chunk and the end of the body leave in one write: uncorked by `sendEnd` or `flush`.
+    if (this.#chunked) this.cork();
+    const more = writeBody(this.#socket, staged, chunk, view, source, this.#chunked);
+    this.#writes.wrote(this.#socket);
+    return more;
+  }
+
+  sendEnd(trailers: readonly string[] | undefined): void {
+    const tail = this.#chunked && this.#bodyAllowed ? encodeTrailers(trailers) : '';
+    const text = this.#staged + tail;
+    this.#staged = '';
+    if (text !== '') this.#writeText(text);
+    this.uncork();
+  }
+
+  flush(): void {
+    if (this.#staged !== '') {
+      const text = this.#staged;
+      this.#staged = '';
+      this.#writeText(text);
+    }
+    this.uncork();
+  }
+
+  // ---- Whole responses --------------------------------------------------------------------------------------
+
+  sendAnswer(answer: LocalAnswer, close: boolean): void {
+    this.#turn.beginResponse();
+    const connection = this.#connectionOption(!close);
+    const toHead = this.#turn.request?.method === 'HEAD';
+    this.#socket.write(serializeAnswer(answer, connection, toHead, this.#runtime.date()));
+    this.#writes.wrote(this.#socket);
+  }
+
+  sendStored(answer: StoredAnswer): void {
+    this.#turn.beginResponse();
+    writeStored(this.#socket, answer, connectionLine(this.#connectionOption(true)));
+    this.#writes.wrote(this.#socket);
+  }
+
+  /** The 101 that opens a tunnel. */
+  sendSwitch(head: ResponseHead): void {
+    this.#writeText(forwardResponseHead(head, 1, 'none', 'upgrade', '', this.#runtime.settings.forwarding.via));
+  }
+
+  /** Without the final chunk, or all of the length, the client can tell (RFC 9112 §8). */
+  cut(failure: ProxyFailure): void {
+    this.#turn.cutOff(failure, this.#closeDelimited);
+  }
+
+  // ---- The rest of an exchange ------------------------------------------------------------------------------
+
+  pauseRequest(): void {
+    this.#turn.pauseRequest();
+  }
+
+  resumeRequest(): void {
+    this.#turn.resumeRequest();
+  }
+
+  mayTunnel(head: ResponseHead): boolean {
+    return this.#turn.mayTunnel(head);
+  }
+
+  openTunnel(head: ResponseHead, backend: TunnelEnd): Tunnel {
+    this.sendSwitch(head);
+    return this.#turn.openTunnel(backend);
+  }
+
+  exchangeDone(outcome: ExchangeOutcome): void {
+    this.#turn.exchangeDone(outcome);
+  }
+
+  // ---- The socket -------------------------------------------------------------------------------------------
+
+  /** What is written from here on waits for `uncork`. */
+  cork(): void {
+    if (this.#corked) return;
+    this.#corked = true;
+    this.#socket.cork();
+  }
+
+  /** No effect while the client's bytes are being parsed: answers to pipelined requests leave together. */
+  uncork(): void {
+    if (!this.#corked || this.#turn.parsing) return;
+    this.#corked = false;
+    this.#socket.uncork();
+    this.#writes.wrote(this.#socket);
+  }
+
+  drained(): void {
+    this.#writes.drained();
+  }
+
+  #writeText(text: string): void {
+    this.#socket.write(text, 'latin1');
+    this.#writes.wrote(this.#socket);
+  }
+}
