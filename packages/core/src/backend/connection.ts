@@ -16,9 +16,9 @@ import { Counter } from '../counters.ts';
 import type { BodyView } from '../downstream.ts';
 import type { Exchange } from '../exchange.ts';
 import { ProxyFailure } from '../failure.ts';
-import { writeBody } from '../body-writer.ts';
 import { ownedChunk, type ChunkSource } from '../read-buffers.ts';
 import type { Runtime } from '../runtime.ts';
+import { SocketWriter } from '../socket-writer.ts';
 import { Timer } from '../timer-wheel.ts';
 import type { Tunnel } from '../tunnel.ts';
 import { informationalLimit, keepAliveTimeout, mayReuse } from './reuse.ts';
@@ -33,6 +33,7 @@ export class BackendConnection extends Timer {
   readonly #pool: ConnectionSource<BackendConnection>;
   readonly #parser: ResponseParser;
   readonly socket: Socket;
+  readonly #writer: SocketWriter;
 
   #exchange: Exchange | undefined = undefined;
   #tunnel: Tunnel | undefined = undefined;
@@ -40,6 +41,8 @@ export class BackendConnection extends Timer {
   #staged = '';
   #chunked = false;
   #requestDone = false;
+  /** The client sends its body only after a 100. */
+  #expecting = false;
   #upgrading = false;
   #sawResponseByte = false;
   #informational = 0;
@@ -48,12 +51,14 @@ export class BackendConnection extends Timer {
   /** Bytes that a hook keeps from being read. */
   #stash: Buffer | undefined = undefined;
   #held = false;
+  #endedWhileHeld = false;
 
   constructor(runtime: Runtime, pool: ConnectionSource<BackendConnection>, socket: Socket) {
     super();
     this.#runtime = runtime;
     this.#pool = pool;
     this.socket = socket;
+    this.#writer = new SocketWriter(socket);
     const { limits } = runtime.settings;
     this.#parser = new ResponseParser({
       requestLine: limits.requestLine,
@@ -78,6 +83,7 @@ export class BackendConnection extends Timer {
   begin(exchange: Exchange, request: RequestHead, rules: ForwardRequest): void {
     this.#exchange = exchange;
     this.#requestDone = false;
+    this.#expecting = request.expectContinue;
     this.#sawResponseByte = false;
     this.#informational = 0;
     this.#chunked = request.framing === BodyFraming.chunked;
@@ -90,13 +96,14 @@ export class BackendConnection extends Timer {
   sendBody(chunk: Buffer, view: BodyView, source: ChunkSource): boolean {
     const staged = this.#staged;
     this.#staged = '';
-    const more = writeBody(this.socket, staged, chunk, view, source, this.#chunked);
+    const more = this.#writer.body(staged, chunk, view, source, this.#chunked);
     this.#sent(staged.length + view.bodyLength);
     return more;
   }
 
   sendEnd(trailers: string[] | undefined): void {
     this.#requestDone = true;
+    this.#expecting = false;
     const tail = this.#chunked ? encodeTrailers(trailers) : '';
     const text = this.#staged + tail;
     this.#staged = '';
@@ -112,15 +119,24 @@ export class BackendConnection extends Timer {
   }
 
   #writeText(text: string): void {
-    this.socket.write(text, 'latin1');
+    this.#writer.text(text);
     this.#sent(text.length);
   }
 
-  /** The time to the first byte of the response counts from the last byte of the request that was sent. */
   #sent(bytes: number): void {
-    const { wheel, settings, now, counters } = this.#runtime;
-    counters.cells[Counter.bytesToBackends]! += bytes;
-    wheel.arm(this, settings.timeouts.response, now);
+    this.#runtime.counters.cells[Counter.bytesToBackends]! += bytes;
+    this.#await();
+  }
+
+  /**
+   * The backend is given `timeouts.response` from now on, if it is its turn: it has all of the request, or does not
+   * take more of it, or is to say whether it wants the body. While the client is slow to send, the time is the client's.
+   */
+  #await(): void {
+    const { wheel, settings, now } = this.#runtime;
+    const due = this.#requestDone || this.#expecting || this.socket.writableNeedDrain;
+    if (due && this.#reading) wheel.arm(this, settings.timeouts.response, now);
+    else wheel.disarm(this);
   }
 
   /** The exchange ends without this connection: what is under way on it is of no use to anybody. */
@@ -154,6 +170,8 @@ export class BackendConnection extends Timer {
       this.#sawResponseByte = true;
       const event = parser.execute(chunk, at, length);
       at = parser.position;
+      // Noticed before the end of the response is handed on, while it can still be refused.
+      if (at < length && parser.complete && parser.head!.status >= 200) return this.#surplus();
       switch (event) {
         case ParserEvent.head:
           if (!this.#head(parser.head!, exchange, chunk, at, length, source)) return;
@@ -162,7 +180,7 @@ export class BackendConnection extends Timer {
           exchange.responseBody(chunk, parser, source);
           break;
         case ParserEvent.end:
-          if (parser.head!.status >= 200) return this.#end(exchange, at < length);
+          if (parser.head!.status >= 200) return this.#end(exchange);
           break;
         case ParserEvent.failed:
           return this.#fail(new ProxyFailure('BACKEND_INVALID', parser.failure!.message, parser.failure));
@@ -171,8 +189,7 @@ export class BackendConnection extends Timer {
       }
     } while (at < length || parser.complete);
     this.#exchange?.responseFlush();
-    const { wheel, settings, now } = this.#runtime;
-    if (this.#exchange !== undefined && this.#reading) wheel.arm(this, settings.timeouts.response, now);
+    if (this.#exchange !== undefined) this.#await();
   }
 
   /** False: nothing more of this chunk is to be parsed now. */
@@ -193,6 +210,7 @@ export class BackendConnection extends Timer {
         this.#fail(new ProxyFailure('BACKEND_INVALID', `more than ${informationalLimit} informational responses`));
         return false;
       }
+      if (head.status === 100) this.#expecting = false;
       exchange.informational(head);
       return true;
     }
@@ -216,14 +234,20 @@ export class BackendConnection extends Timer {
     this.#stash = undefined;
     this.resumeReading();
     this.#consume(stash, stash.length, ownedChunk);
+    if (this.#endedWhileHeld) this.ended();
   }
 
-  #end(exchange: Exchange, surplus: boolean): void {
+  /** Bytes after the end: where the next response begins, or whose it is, nobody can tell (RFC 9112 §11.1). */
+  #surplus(): void {
+    this.#fail(new ProxyFailure('BACKEND_INVALID', 'bytes after the end of the response'));
+  }
+
+  #end(exchange: Exchange): void {
     const parser = this.#parser;
     const { trailers } = parser;
     const head = parser.head!;
     this.#exchange = undefined;
-    if (mayReuse(head, this.#requestDone, surplus, this.#dead)) {
+    if (mayReuse(head, this.#requestDone, this.#dead)) {
       const hint = head.ids.includes(FieldId.keepAlive) ? keepAliveTimeout(fieldValue(head, FieldId.keepAlive)) : 0;
       if (hint > 0) this.#pool.hintIdleTimeout(hint);
       this.#runtime.wheel.disarm(this);
@@ -267,15 +291,16 @@ export class BackendConnection extends Timer {
     if (this.#reading) return;
     this.#reading = true;
     this.socket.resume();
-    if (this.#exchange !== undefined) {
-      this.#runtime.wheel.arm(this, this.#runtime.settings.timeouts.response, this.#runtime.now);
-    }
+    if (this.#exchange !== undefined) this.#await();
   }
 
   drained(): void {
     this.#runtime.touch();
     if (this.#tunnel !== undefined) this.#tunnel.backendDrained();
-    else this.#exchange?.backendDrained();
+    else if (this.#exchange !== undefined) {
+      this.#await();
+      this.#exchange.backendDrained();
+    }
   }
 
   // ---- The end ----------------------------------------------------------------------------------------------
@@ -292,9 +317,13 @@ export class BackendConnection extends Timer {
     if (this.#tunnel !== undefined) return this.#tunnel.backendEnded();
     const exchange = this.#exchange;
     if (exchange === undefined) return this.#giveUp();
+    if (this.#held) {
+      this.#endedWhileHeld = true;
+      return;
+    }
     if (this.#parser.finish() === ParserEvent.end) {
       this.#dead = true;
-      return this.#end(exchange, false);
+      return this.#end(exchange);
     }
     this.#lost(undefined);
   }

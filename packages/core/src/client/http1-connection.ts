@@ -48,7 +48,6 @@ export class Http1Connection extends Timer implements RequestSink, ResponseTurn,
   #bodyCredit = 0;
   /** Bytes of the response at the last look at a half-closed client. */
   #goneMark = 0;
-  #served = 0;
 
   constructor(runtime: Runtime, peer: ClientPeer, onClose: (connection: Http1Connection) => void) {
     super();
@@ -126,14 +125,11 @@ export class Http1Connection extends Timer implements RequestSink, ResponseTurn,
       this.#state.go(readingRequest);
       this.#wait('head', this.#runtime.settings.timeouts.header);
     }
-    this.#response.uncork();
   }
 
   requestHead(head: RequestHead): void {
     if (this.#state.current === idle) this.#state.go(readingRequest);
     this.#state.go(forwarding);
-    // Answers of one turn leave together: the second pipelined request corks.
-    if (this.#served++ > 0 && this.#reader.unparsed > 0) this.#response.cork();
     this.request = head;
     this.#requestRead = false;
     this.#keepAlive = head.keepAlive;
@@ -328,7 +324,7 @@ export class Http1Connection extends Timer implements RequestSink, ResponseTurn,
   #close(): void {
     if (this.#state.current === closing) return;
     this.#state.go(closing);
-    this.#response.uncork();
+    this.#response.writeNow();
     this.#wait('nothing', Infinity);
     this.#linger = new LingeringClose(this.#runtime, this.#socket);
   }

@@ -8,13 +8,13 @@ import {
 } from '@rp/parser';
 import type { Socket } from 'node:net';
 import type { LocalAnswer } from '../answers.ts';
-import { writeBody } from '../body-writer.ts';
 import type { StoredAnswer } from '../cache-contract.ts';
 import type { BodyView, Downstream } from '../downstream.ts';
 import type { ExchangeOutcome } from '../exchange-outcome.ts';
 import type { ProxyFailure } from '../failure.ts';
 import type { ChunkSource } from '../read-buffers.ts';
 import type { Runtime } from '../runtime.ts';
+import { SocketWriter } from '../socket-writer.ts';
 import type { Tunnel, TunnelEnd } from '../tunnel.ts';
 import { serializeAnswer } from './answer-writer.ts';
 import type { ClientPeer } from './peer.ts';
@@ -26,9 +26,6 @@ import { WriteWatch } from './write-watch.ts';
 export interface ResponseTurn {
   /** The request that is answered; undefined where it could not be read. */
   readonly request: RequestHead | undefined;
-  /** Bytes of the client are being parsed: what is written meanwhile leaves together, when that is done. */
-  readonly parsing: boolean;
-
   /** The first byte of a response is about to be written. */
   beginResponse(): void;
   /** Whether another request may follow this response. False is final, and so is `wanted === false`. */
@@ -52,14 +49,13 @@ export class Http1Response implements Downstream {
   readonly #peer: ClientPeer;
   readonly #turn: ResponseTurn;
   readonly #writes: WriteWatch;
-  #socket: Socket = undefined as unknown as Socket;
+  #writer: SocketWriter = undefined as unknown as SocketWriter;
   /** Head that waits for the first bytes of the body. */
   #staged = '';
   #chunked = false;
   #bodyAllowed = true;
   /** The body ends with the connection. */
   #closeDelimited = false;
-  #corked = false;
 
   constructor(runtime: Runtime, peer: ClientPeer, turn: ResponseTurn) {
     this.#runtime = runtime;
@@ -69,7 +65,7 @@ export class Http1Response implements Downstream {
   }
 
   open(socket: Socket): void {
-    this.#socket = socket;
+    this.#writer = new SocketWriter(socket, this.#writes);
   }
 
   close(): void {
@@ -92,6 +88,10 @@ export class Http1Response implements Downstream {
     return this.#turn.request?.minor === 0 ? 'HTTP/1.0' : 'HTTP/1.1';
   }
 
+  admit(request: RequestHead): LocalAnswer | undefined {
+    return this.#peer.admit(request);
+  }
+
   forwardRules(requestId: string): ForwardRequest {
     return this.#peer.forwardRules(requestId);
   }
@@ -100,7 +100,7 @@ export class Http1Response implements Downstream {
 
   sendInformational(head: ResponseHead): void {
     if (this.#turn.request!.minor === 0) return;
-    this.#writeText(forwardResponseHead(head, 1, 'none', '', '', this.#runtime.settings.forwarding.via));
+    this.#writer.text(forwardResponseHead(head, 1, 'none', '', '', this.#runtime.settings.forwarding.via));
     if (head.status === 100) this.#turn.continued();
   }
 
@@ -113,7 +113,8 @@ export class Http1Response implements Downstream {
     this.#bodyAllowed = head.framing !== BodyFraming.none;
     const connection = this.#connectionOption(!this.#closeDelimited);
     const { via } = this.#runtime.settings.forwarding;
-    this.#staged = forwardResponseHead(head, request.minor, framing, connection, extra, via);
+    const lines = extra + this.#peer.responseLines(request, head);
+    this.#staged = forwardResponseHead(head, request.minor, framing, connection, lines, via);
   }
 
   sendStoredHead(answer: StoredAnswer): void {
@@ -125,7 +126,8 @@ export class Http1Response implements Downstream {
     this.#bodyAllowed = request.method !== 'HEAD';
     const framing = this.#chunked ? 'Transfer-Encoding: chunked\r\n' : '';
     const connection = connectionLine(this.#connectionOption(!this.#closeDelimited));
-    this.#staged = `${answer.head}${answer.lines}${framing}${connection}\r\n`;
+    const own = this.#peer.responseLines(request, undefined);
+    this.#staged = `${answer.head}${answer.lines}${own}${framing}${connection}\r\n`;
   }
 
   #connectionOption(wanted: boolean): '' | 'close' | 'keep-alive' {
@@ -139,28 +141,21 @@ export class Http1Response implements Downstream {
     if (!this.#bodyAllowed) return true;
     const staged = this.#staged;
     this.#staged = '';
-    // The last chunk and the end of the body leave in one write: uncorked by `sendEnd` or `flush`.
-    if (this.#chunked) this.cork();
-    const more = writeBody(this.#socket, staged, chunk, view, source, this.#chunked);
-    this.#writes.wrote(this.#socket);
-    return more;
+    return this.#writer.body(staged, chunk, view, source, this.#chunked);
   }
 
   sendEnd(trailers: readonly string[] | undefined): void {
     const tail = this.#chunked && this.#bodyAllowed ? encodeTrailers(trailers) : '';
     const text = this.#staged + tail;
     this.#staged = '';
-    if (text !== '') this.#writeText(text);
-    this.uncork();
+    if (text !== '') this.#writer.text(text);
   }
 
   flush(): void {
-    if (this.#staged !== '') {
-      const text = this.#staged;
-      this.#staged = '';
-      this.#writeText(text);
-    }
-    this.uncork();
+    if (this.#staged === '') return;
+    const text = this.#staged;
+    this.#staged = '';
+    this.#writer.text(text);
   }
 
   // ---- Whole responses --------------------------------------------------------------------------------------
@@ -169,23 +164,25 @@ export class Http1Response implements Downstream {
     this.#turn.beginResponse();
     const connection = this.#connectionOption(!close);
     const toHead = this.#turn.request?.method === 'HEAD';
-    this.#socket.write(serializeAnswer(answer, connection, toHead, this.#runtime.date()));
-    this.#writes.wrote(this.#socket);
+    const whole = this.#peer.completed(answer, this.#turn.request);
+    this.#writer.bytes(serializeAnswer(whole, connection, toHead, this.#runtime.date()));
   }
 
   sendStored(answer: StoredAnswer): void {
     this.#turn.beginResponse();
-    writeStored(this.#socket, answer, connectionLine(this.#connectionOption(true)));
-    this.#writes.wrote(this.#socket);
+    const own = this.#peer.responseLines(this.#turn.request, undefined);
+    writeStored(this.#writer, answer, own + connectionLine(this.#connectionOption(true)));
   }
 
   /** The 101 that opens a tunnel. */
   sendSwitch(head: ResponseHead): void {
-    this.#writeText(forwardResponseHead(head, 1, 'none', 'upgrade', '', this.#runtime.settings.forwarding.via));
+    this.#writer.text(forwardResponseHead(head, 1, 'none', 'upgrade', '', this.#runtime.settings.forwarding.via));
+    this.#writer.flush();
   }
 
   /** Without the final chunk, or all of the length, the client can tell (RFC 9112 §8). */
   cut(failure: ProxyFailure): void {
+    this.writeNow();
     this.#turn.cutOff(failure, this.#closeDelimited);
   }
 
@@ -214,27 +211,13 @@ export class Http1Response implements Downstream {
 
   // ---- The socket -------------------------------------------------------------------------------------------
 
-  /** What is written from here on waits for `uncork`. */
-  cork(): void {
-    if (this.#corked) return;
-    this.#corked = true;
-    this.#socket.cork();
-  }
-
-  /** No effect while the client's bytes are being parsed: answers to pipelined requests leave together. */
-  uncork(): void {
-    if (!this.#corked || this.#turn.parsing) return;
-    this.#corked = false;
-    this.#socket.uncork();
-    this.#writes.wrote(this.#socket);
+  /** Everything that was sent goes out now: somebody else writes next, or nobody. */
+  writeNow(): void {
+    this.flush();
+    this.#writer.flush();
   }
 
   drained(): void {
     this.#writes.drained();
-  }
-
-  #writeText(text: string): void {
-    this.#socket.write(text, 'latin1');
-    this.#writes.wrote(this.#socket);
   }
 }

@@ -1,5 +1,5 @@
-import type { Socket } from 'node:net';
 import type { StoredAnswer } from '../cache-contract.ts';
+import type { SocketWriter } from '../socket-writer.ts';
 
 /** Bodies up to this many bytes are copied behind their head: one buffer and one write are cheaper than a list. */
 const COPY_BELOW = 16_384;
@@ -9,21 +9,18 @@ export function connectionLine(option: '' | 'close' | 'keep-alive'): string {
   return option === '' ? '' : `Connection: ${option}\r\n`;
 }
 
-/** Writes a whole stored response in one system call. Its chunks are shared by all readers and never copied if large. */
-export function writeStored(socket: Socket, answer: StoredAnswer, connection: string): void {
+/** Writes a whole stored response. Its chunks are shared by all readers, and never copied if they are large. */
+export function writeStored(writer: SocketWriter, answer: StoredAnswer, connection: string): void {
   const head = `${answer.head}${answer.lines}${connection}\r\n`;
   const { bodyText, chunks, bodyLength } = answer;
   if (bodyText !== undefined) {
-    socket.write(head + bodyText, 'latin1');
+    writer.text(head + bodyText);
   } else if (bodyLength === 0) {
-    socket.write(head, 'latin1');
+    writer.text(head);
   } else if (bodyLength <= COPY_BELOW) {
-    socket.write(copied(head, chunks, bodyLength));
+    writer.bytes(copied(head, chunks, bodyLength));
   } else {
-    socket.cork();
-    socket.write(head, 'latin1');
-    for (const chunk of chunks) socket.write(chunk);
-    socket.uncork();
+    writer.list(head, chunks);
   }
 }
 

@@ -1,0 +1,145 @@
+import { chunkHead } from '@rp/parser';
+import type { Socket } from 'node:net';
+import type { BodyView } from './downstream.ts';
+import { flushQueue, type Flushable } from './flush-queue.ts';
+import { HEADROOM, type ChunkSource } from './read-buffers.ts';
+
+/** Bodies up to this many bytes wait, with their head, for the end of the turn. */
+const SMALL = 4_096;
+/** Bodies up to this many bytes are copied behind their head, so that both leave in one write. */
+const COPY_BELOW = 32_768;
+/** Text that waits; more is written at once. */
+const MAX_PENDING = 65_536;
+
+/** Told of every write, to notice a peer that takes nothing. */
+export interface WriteListener {
+  wrote(socket: Socket): void;
+}
+
+/**
+ * Writes the messages of one socket in as few system calls as possible. What is small waits for the end of the turn
+ * of the event loop: messages of one turn leave together, and the writes of all sockets happen side by side, so that
+ * a peer who is woken by the first finds the others there too (a tenth of the processor time of a small exchange).
+ */
+export class SocketWriter implements Flushable {
+  readonly #socket: Socket;
+  readonly #listener: WriteListener | undefined;
+  #pending = '';
+  #queued = false;
+
+  constructor(socket: Socket, listener?: WriteListener) {
+    this.#socket = socket;
+    this.#listener = listener;
+  }
+
+  /** Latin1 text, at the end of the turn. */
+  text(text: string): void {
+    this.#pending += text;
+    if (this.#pending.length > MAX_PENDING) return this.flush();
+    if (this.#queued) return;
+    this.#queued = true;
+    flushQueue.add(this);
+  }
+
+  /** Bytes that nobody changes any more, at once. False: wait for `drain`. */
+  bytes(bytes: Buffer): boolean {
+    this.flush();
+    return this.#write(bytes);
+  }
+
+  /**
+   * A piece of a body, with the head in front of it if one waits.
+   *
+   * @param head latin1 text, '' for none
+   * @param chunked frame the piece as one chunk (RFC 9112 §7.1)
+   * @returns false: wait for `drain`
+   */
+  body(head: string, chunk: Buffer, view: BodyView, source: ChunkSource, chunked: boolean): boolean {
+    const length = view.bodyLength;
+    if (length <= SMALL) {
+      this.text(smallPiece(head, chunk, view, chunked));
+      return !this.#socket.writableNeedDrain;
+    }
+    const before = this.#take() + head;
+    if (chunked) return this.#write(copiedChunk(before + chunkHead(length), chunk, view));
+    const start = view.bodyRangeStart(0);
+    const end = view.bodyRangeEnd(0);
+    if (before !== '') {
+      const { room } = source;
+      if (room !== undefined && before.length <= HEADROOM + start) {
+        const at = HEADROOM + start - before.length;
+        room.write(before, at, 'latin1');
+        return this.#writeLent(room.subarray(at, HEADROOM + end), source);
+      }
+      if (source.shared || length <= COPY_BELOW) return this.#write(copied(before, chunk, view, 0));
+      this.#socket.write(before, 'latin1');
+    } else if (source.shared) {
+      return this.#write(copied('', chunk, view, 0));
+    }
+    return this.#writeLent(chunk.subarray(start, end), source);
+  }
+
+  /** A head and chunks that nobody changes any more, at once and in one system call. */
+  list(head: string, chunks: readonly Uint8Array[]): void {
+    const socket = this.#socket;
+    socket.cork();
+    socket.write(this.#take() + head, 'latin1');
+    for (const chunk of chunks) socket.write(chunk);
+    socket.uncork();
+    this.#listener?.wrote(socket);
+  }
+
+  /** Writes what waits, now: before the socket is written to by somebody else, or ended. */
+  flush(): void {
+    const text = this.#take();
+    if (text === '' || this.#socket.destroyed) return;
+    this.#socket.write(text, 'latin1');
+    this.#listener?.wrote(this.#socket);
+  }
+
+  flushTurn(): void {
+    this.#queued = false;
+    this.flush();
+  }
+
+  #take(): string {
+    const text = this.#pending;
+    this.#pending = '';
+    return text;
+  }
+
+  #write(bytes: Buffer): boolean {
+    const more = this.#socket.write(bytes);
+    this.#listener?.wrote(this.#socket);
+    return more;
+  }
+
+  #writeLent(bytes: Buffer, source: ChunkSource): boolean {
+    const more = this.#write(bytes);
+    if (this.#socket.writableLength > 0) source.lend();
+    return more;
+  }
+}
+
+/** Copied into the text: whoever read the bytes may read the next ones over them before the turn ends. */
+function smallPiece(head: string, chunk: Buffer, view: BodyView, chunked: boolean): string {
+  let text = '';
+  for (let i = 0; i < view.bodyRanges; i++) {
+    text += chunk.toString('latin1', view.bodyRangeStart(i), view.bodyRangeEnd(i));
+  }
+  if (!chunked || text === '') return head + text;
+  return `${head}${chunkHead(text.length)}${text}\r\n`;
+}
+
+function copied(head: string, chunk: Buffer, view: BodyView, tail: number): Buffer {
+  const copy = Buffer.allocUnsafe(head.length + view.bodyLength + tail);
+  copy.write(head, 0, 'latin1');
+  view.copyBody(chunk, copy, head.length);
+  return copy;
+}
+
+function copiedChunk(head: string, chunk: Buffer, view: BodyView): Buffer {
+  const copy = copied(head, chunk, view, 2);
+  copy.write('\r\n', copy.length - 2, 'latin1');
+  return copy;
+}
