@@ -1,12 +1,21 @@
-import type { Socket } from 'node:net';
 import { Counter } from './counters.ts';
 import type { ChunkSource } from './read-buffers.ts';
 import type { Runtime } from './runtime.ts';
 import { Timer } from './timer-wheel.ts';
 
+/** What takes the bytes of a tunnel: a socket, or an HTTP/2 stream. */
+export interface TunnelSink {
+  /** Bytes that were not handed on yet, and whose memory is still in use. */
+  readonly writableLength: number;
+  /** False: wait until the tunnel is told that the sink drained. */
+  write(bytes: Buffer): boolean;
+  end(): void;
+  destroySoon(): void;
+}
+
 /** One end of a tunnel. */
 export interface TunnelEnd {
-  readonly socket: Socket;
+  readonly socket: TunnelSink;
   pauseReading(): void;
   resumeReading(): void;
   destroy(): void;
@@ -23,6 +32,7 @@ export class Tunnel extends Timer {
   #open = true;
   #clientEnded = false;
   #backendEnded = false;
+  #closedEnds = 0;
 
   constructor(runtime: Runtime, client: TunnelEnd, backend: TunnelEnd) {
     super();
@@ -65,15 +75,24 @@ export class Tunnel extends Timer {
   }
 
   clientClosed(): void {
-    this.#close();
+    this.#closed();
   }
 
   backendClosed(): void {
-    this.#close();
+    this.#closed();
   }
 
+  /** Nothing both ways, or an end that does not take its last bytes: there is nobody to be patient with. */
   override expired(): void {
     this.#close();
+    this.#runtime.wheel.remove(this);
+    this.#client.destroy();
+    this.#backend.destroy();
+  }
+
+  #closed(): void {
+    this.#close();
+    if (++this.#closedEnds === 2) this.#runtime.wheel.remove(this);
   }
 
   #relay(from: TunnelEnd, to: TunnelEnd, chunk: Buffer, length: number, source: ChunkSource): void {
@@ -99,14 +118,18 @@ export class Tunnel extends Timer {
     if (!this.#open) return;
     this.#open = false;
     this.#runtime.counters.cells[Counter.tunnelsNow]!--;
-    this.#runtime.wheel.remove(this);
-    closeAfterFlush(this.#client);
-    closeAfterFlush(this.#backend);
+    const { wheel, settings, now } = this.#runtime;
+    const clientFlushed = closeAfterFlush(this.#client);
+    const backendFlushed = closeAfterFlush(this.#backend);
+    if (clientFlushed && backendFlushed) wheel.remove(this);
+    else wheel.arm(this, settings.timeouts.write, now);
   }
 }
 
-/** What was accepted for this end still reaches it, if it takes it soon. */
-function closeAfterFlush(end: TunnelEnd): void {
-  if (end.socket.writableLength === 0) end.destroy();
+/** What was accepted for this end still reaches it, if it takes it soon. False: something is left. */
+function closeAfterFlush(end: TunnelEnd): boolean {
+  const flushed = end.socket.writableLength === 0;
+  if (flushed) end.destroy();
   else end.socket.destroySoon();
+  return flushed;
 }

@@ -171,7 +171,9 @@ export class BackendConnection extends Timer {
       const event = parser.execute(chunk, at, length);
       at = parser.position;
       // Noticed before the end of the response is handed on, while it can still be refused.
-      if (at < length && parser.complete && parser.head!.status >= 200) return this.#surplus();
+      if (at < length && (parser.complete || event === ParserEvent.end) && parser.head!.status >= 200) {
+        return this.#surplus();
+      }
       switch (event) {
         case ParserEvent.head:
           if (!this.#head(parser.head!, exchange, chunk, at, length, source)) return;

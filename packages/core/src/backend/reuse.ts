@@ -7,10 +7,9 @@ export const informationalLimit = 16;
  * Whether a backend connection may carry another exchange: the one decision, after the last byte of a response.
  *
  * @param requestDone the whole request was sent; otherwise its rest would be read as the next request (0.CL)
- * @param surplus bytes came after the end of the response
  */
-export function mayReuse(head: ResponseHead, requestDone: boolean, surplus: boolean, dead: boolean): boolean {
-  return head.keepAlive && requestDone && !surplus && !dead;
+export function mayReuse(head: ResponseHead, requestDone: boolean, dead: boolean): boolean {
+  return head.keepAlive && requestDone && !dead;
 }
 
 /** Milliseconds of `Keep-Alive: timeout=n`, 0 where there is none that makes sense. */
