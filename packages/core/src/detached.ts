@@ -24,6 +24,10 @@ export class DetachedDownstream implements Downstream {
     this.#done = done;
   }
 
+  admit(): undefined {
+    return undefined;
+  }
+
   forwardRules(): ForwardRequest {
     return this.#rules;
   }

@@ -1,4 +1,4 @@
-import type { ForwardRequest, ResponseHead } from '@rp/parser';
+import type { ForwardRequest, RequestHead, ResponseHead } from '@rp/parser';
 import type { LocalAnswer } from './answers.ts';
 import type { StoredAnswer } from './cache-contract.ts';
 import type { ExchangeOutcome } from './exchange-outcome.ts';
@@ -53,6 +53,8 @@ export interface Downstream {
   /** The peer is one of `trustedProxies`. */
   readonly trusted: boolean;
 
+  /** Asks the listener before anything else: it may edit the request, and an answer ends it. */
+  admit(request: RequestHead): LocalAnswer | undefined;
   /** What is added to a request that comes from here. */
   forwardRules(requestId: string): ForwardRequest;
 

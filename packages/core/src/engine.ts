@@ -91,7 +91,7 @@ export class Engine {
 
   /** Accepts connections; resolves with the address when it does. */
   async listen(options: ListenOptions = {}): Promise<net.AddressInfo> {
-    const listener = new Listener(this.runtime, this.#connections);
+    const listener = new Listener(this.runtime, this.#connections, options);
     const address = await listener.listen(options);
     this.#listeners.push(listener);
     return address;
@@ -146,6 +146,7 @@ export class Engine {
   close(): void {
     this.runtime.draining = true;
     for (const listener of this.#listeners) listener.close();
+    for (const listener of this.#listeners) listener.terminate();
     this.#connections.terminate(new ProxyFailure('DRAINED', 'engine closed'));
     for (const pool of this.#pools) pool.drain();
     this.runtime.wheel.remove(this.#upkeep);

@@ -133,6 +133,8 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
       counters.cells[Counter.overloadRefusals]!++;
       return this.fail(new ProxyFailure('OVERLOADED', 'over a limit of the process'));
     }
+    const own = this.downstream.admit(request);
+    if (own !== undefined) return this.#answer(own, false);
     if (request.method === 'TRACE') return this.fail(new ProxyFailure('METHOD_NOT_ALLOWED', 'TRACE is not forwarded'));
     if (request.method === 'CONNECT') return this.fail(new ProxyFailure('NOT_IMPLEMENTED', 'CONNECT is not served'));
     if (!hooks.requestParsed.active) return this.#route();

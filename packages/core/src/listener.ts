@@ -1,9 +1,10 @@
 import net from 'node:net';
-import { Http1Connection } from './client/http1-connection.ts';
-import { ClientPeer } from './client/peer.ts';
-import { readFrom } from './client-socket.ts';
+import tls from 'node:tls';
+import { ClientOpener } from './client/open-client.ts';
 import { Counter } from './counters.ts';
 import { ProxyFailure } from './failure.ts';
+import { StreamPool } from './http2/stream-pool.ts';
+import type { ListenerPolicy } from './listener-policy.ts';
 import type { Runtime } from './runtime.ts';
 import { plainAddress } from './trusted-proxies.ts';
 
@@ -13,6 +14,17 @@ export interface ClientConnection {
   readonly isIdle: boolean;
   drain(grace: number): void;
   terminate(failure: ProxyFailure): void;
+}
+
+/** TLS on a listener: certificates and all that belongs to them are injected. */
+export interface ListenTls {
+  /**
+   * For `tls.createServer`. They hold keys: pass them on, never log them. `ALPNProtocols` decides whether HTTP/2 is
+   * offered: what a client agrees on is what it gets.
+   */
+  readonly options: tls.TlsOptions;
+  /** Called once, before the server listens: to swap certificates under it later, and to count handshakes. */
+  onServer?(server: tls.Server): void;
 }
 
 export interface ListenOptions {
@@ -26,6 +38,12 @@ export interface ListenOptions {
   fd?: number;
   /** Connections that the kernel keeps until they are accepted. Default 1,024. */
   backlog?: number;
+  /** Default: none. */
+  tls?: ListenTls;
+  /** Without TLS: HTTP/2 with prior knowledge beside HTTP/1 (RFC 9113 §3.3). Default false. */
+  h2c?: boolean;
+  /** Default: none. */
+  policy?: ListenerPolicy;
 }
 
 /** Every client connection of one event loop, and the limits on their number (spec 2.4). */
@@ -43,9 +61,10 @@ export class ClientConnections {
     return this.#open.size;
   }
 
-  admits(address: string): boolean {
+  /** @param arriving connections that are not open yet, but on their way */
+  admits(address: string, arriving = 0): boolean {
     const { limits } = this.#runtime.settings;
-    if (this.#open.size >= limits.maxConnections) return false;
+    if (this.#open.size + arriving >= limits.maxConnections) return false;
     return limits.perAddress === Infinity || (this.#perAddress.get(address) ?? 0) < limits.perAddress;
   }
 
@@ -85,18 +104,41 @@ const refusal = Buffer.from(
   'HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n',
 );
 
-/** Accepts plain HTTP/1 connections on one address. */
+/** Accepts connections on one address, with TLS or without. */
 export class Listener {
   readonly #runtime: Runtime;
   readonly #connections: ClientConnections;
+  readonly #opener: ClientOpener;
+  readonly #h2c: boolean;
   readonly #server: net.Server;
+  /** Connections in their handshake: they count, and end with the engine. */
+  readonly #handshaking: Set<net.Socket> = new Set();
 
-  constructor(runtime: Runtime, connections: ClientConnections) {
+  constructor(runtime: Runtime, connections: ClientConnections, options: ListenOptions) {
     this.#runtime = runtime;
     this.#connections = connections;
-    this.#server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, (socket) =>
-      this.#accept(socket),
-    );
+    this.#h2c = options.h2c === true;
+    const closed = (connection: ClientConnection): void => connections.remove(connection);
+    this.#opener = new ClientOpener(runtime, new StreamPool(runtime), options.policy, closed);
+    this.#server = options.tls === undefined ? this.#plainServer() : this.#tlsServer(options.tls);
+  }
+
+  #plainServer(): net.Server {
+    const options = { allowHalfOpen: true, pauseOnConnect: true, noDelay: true };
+    return net.createServer(options, (socket) => this.#accept(socket));
+  }
+
+  #tlsServer({ options, onServer }: ListenTls): net.Server {
+    const common = { allowHalfOpen: true, noDelay: true };
+    const server = tls.createServer({ ...options, ...common }, (socket) => this.#shaken(socket));
+    // Only handshakes that fail come here; what goes wrong later is the connection's business.
+    server.on('tlsClientError', (_error, socket) => {
+      this.#runtime.counters.cells[Counter.handshakeFailures]!++;
+      socket.destroy();
+    });
+    onServer?.(server);
+    server.on('connection', (raw: net.Socket) => this.#beginHandshake(raw));
+    return server;
   }
 
   /** Resolves when it accepts connections; rejects where it cannot (address in use, no permission). */
@@ -123,34 +165,54 @@ export class Listener {
     this.#server.close();
   }
 
+  /** Cuts what is still in its handshake. */
+  terminate(): void {
+    for (const raw of this.#handshaking) raw.destroy();
+  }
+
   #accept(accepted: net.Socket): void {
     const address = plainAddress(accepted.remoteAddress ?? '');
     const localPort = accepted.localPort ?? 0;
     // Gone before it was accepted: there is nobody to talk to.
     if (address === '') return void accepted.destroy();
     if (!this.#connections.admits(address)) return this.#refuse(accepted);
-    const { hooks } = this.#runtime;
-    if (!hooks.connectionEstablished.active) return this.#open(accepted, address, localPort);
-    accepted.on('error', () => accepted.destroy());
-    hooks.connectionEstablished.run({ address, secure: false }, (verdict) => {
-      if (verdict !== undefined || accepted.destroyed) accepted.destroy();
-      else this.#open(accepted, address, localPort);
-    });
+    this.#asked(accepted, address, false, () =>
+      this.#connections.add(this.#opener.plain(accepted, address, localPort, this.#h2c)),
+    );
   }
 
-  #open(accepted: net.Socket, address: string, localPort: number): void {
-    const { settings } = this.#runtime;
-    const peer = new ClientPeer({
-      address,
-      localPort,
-      secure: false,
-      trusted: settings.trustedProxies.trusts(address),
-      via: settings.forwarding.via,
-      forwarded: settings.forwarding.forwarded,
+  /** A handshake costs a hundred times what a request costs: over the limits none begins. */
+  #beginHandshake(raw: net.Socket): void {
+    const address = plainAddress(raw.remoteAddress ?? '');
+    if (raw.destroyed) return;
+    if (address === '' || !this.#connections.admits(address, this.#handshaking.size)) {
+      this.#runtime.counters.cells[Counter.connectionsRefused]!++;
+      return void raw.destroy();
+    }
+    this.#handshaking.add(raw);
+    raw.once('close', () => this.#handshaking.delete(raw));
+  }
+
+  #shaken(socket: tls.TLSSocket): void {
+    this.#runtime.counters.cells[Counter.handshakes]!++;
+    this.#handshaking.delete(rawSocket(socket));
+    const address = plainAddress(socket.remoteAddress ?? '');
+    const localPort = socket.localPort ?? 0;
+    if (address === '') return void socket.destroy();
+    this.#asked(socket, address, true, () =>
+      this.#connections.add(this.#opener.secure(socket, address, localPort)),
+    );
+  }
+
+  /** Goes on when the hooks, if there are any, let the connection pass. */
+  #asked(accepted: net.Socket, address: string, secure: boolean, open: () => void): void {
+    const { hooks } = this.#runtime;
+    if (!hooks.connectionEstablished.active) return open();
+    accepted.on('error', () => accepted.destroy());
+    hooks.connectionEstablished.run({ address, secure }, (verdict) => {
+      if (verdict !== undefined || accepted.destroyed) accepted.destroy();
+      else open();
     });
-    const connection = new Http1Connection(this.#runtime, peer, (closed) => this.#connections.remove(closed));
-    connection.open(readFrom(accepted, connection));
-    this.#connections.add(connection);
   }
 
   #refuse(socket: net.Socket): void {
@@ -158,4 +220,10 @@ export class Listener {
     socket.on('error', () => socket.destroy());
     socket.end(refusal, () => socket.destroy());
   }
+}
+
+/** The socket under a TLSSocket (undocumented); the TLSSocket itself where there is none, which then counts until it closes. */
+function rawSocket(socket: tls.TLSSocket): net.Socket {
+  const raw: unknown = Reflect.get(socket, '_parent');
+  return raw instanceof net.Socket ? raw : socket;
 }

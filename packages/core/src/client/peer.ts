@@ -1,5 +1,6 @@
+import { ForwardingTail, checkedField, type ForwardRequest, type RequestHead, type ResponseHead } from '@rp/parser';
+import type { LocalAnswer } from '../answers.ts';
 import { noIdentity, type ListenerPolicy } from '../listener-policy.ts';
-import { ForwardingTail, type ForwardRequest } from '@rp/parser';
 
 /** `ForwardRequest`, with the id that changes from request to request. */
 type Rules = { -readonly [K in keyof ForwardRequest]: ForwardRequest[K] };
@@ -49,5 +50,25 @@ export class ClientPeer {
   forwardRules(requestId: string): ForwardRequest {
     this.#rules.requestId = requestId;
     return this.#rules;
+  }
+
+  /** What the listener lets a request pass with; an answer ends it. */
+  admit(request: RequestHead): LocalAnswer | undefined {
+    return this.policy?.admit?.(request, this.identity);
+  }
+
+  /** Checked lines that the listener adds to a response. `head`: the backend's, if it has one. */
+  responseLines(request: RequestHead | undefined, head: ResponseHead | undefined): string {
+    if (this.policy?.responseFields === undefined || request === undefined) return '';
+    const fields = this.policy.responseFields(request, head);
+    let lines = '';
+    for (let i = 0; i + 1 < fields.length; i += 2) lines += checkedField(fields[i]!, fields[i + 1]!);
+    return lines;
+  }
+
+  /** The same for an answer of the proxy's own. */
+  completed(answer: LocalAnswer, request: RequestHead | undefined): LocalAnswer {
+    if (this.policy?.responseFields === undefined || request === undefined) return answer;
+    return { ...answer, fields: [...(answer.fields ?? []), ...this.policy.responseFields(request, undefined)] };
   }
 }

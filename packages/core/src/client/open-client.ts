@@ -1,0 +1,88 @@
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import { readFrom, readPublicly, type ByteReader, type ReadableClient } from '../client-socket.ts';
+import { Http2Session } from '../http2/session.ts';
+import type { StreamPool } from '../http2/stream-pool.ts';
+import type { ListenerPolicy } from '../listener-policy.ts';
+import type { ClientConnection } from '../listener.ts';
+import type { Runtime } from '../runtime.ts';
+import { FirstBytes } from './first-bytes.ts';
+import { Http1Connection } from './http1-connection.ts';
+import { ClientPeer } from './peer.ts';
+
+/** What the connections of one listener have in common. */
+export class ClientOpener {
+  readonly #runtime: Runtime;
+  readonly #streams: StreamPool;
+  readonly #policy: ListenerPolicy | undefined;
+  readonly #closed: (connection: ClientConnection) => void;
+
+  constructor(
+    runtime: Runtime,
+    streams: StreamPool,
+    policy: ListenerPolicy | undefined,
+    closed: (connection: ClientConnection) => void,
+  ) {
+    this.#runtime = runtime;
+    this.#streams = streams;
+    this.#policy = policy;
+    this.#closed = closed;
+  }
+
+  /** A connection without TLS. */
+  plain(accepted: Socket, address: string, localPort: number, h2c: boolean): ClientConnection {
+    if (!h2c) return this.#http1(address, localPort, undefined, (reader) => readFrom(accepted, reader));
+    const choose = (http2: boolean, client: ReadableClient): ClientConnection & ByteReader => {
+      const same = (): ReadableClient => client;
+      return http2 ? this.#http2(address, localPort, undefined, same) : this.#http1(address, localPort, undefined, same);
+    };
+    return new FirstBytes(this.#runtime, accepted, address, choose, this.#closed);
+  }
+
+  /** A connection whose handshake is done: ALPN has decided what it speaks. */
+  secure(socket: TLSSocket, address: string, localPort: number): ClientConnection {
+    const read = (reader: ByteReader): ReadableClient => readPublicly(socket, reader);
+    return socket.alpnProtocol === 'h2'
+      ? this.#http2(address, localPort, socket, read)
+      : this.#http1(address, localPort, socket, read);
+  }
+
+  #http1(
+    address: string,
+    localPort: number,
+    secure: TLSSocket | undefined,
+    read: (reader: ByteReader) => ReadableClient,
+  ): Http1Connection {
+    const connection = new Http1Connection(this.#runtime, this.#peer(address, localPort, secure, ''), this.#closed);
+    connection.open(read(connection));
+    return connection;
+  }
+
+  #http2(
+    address: string,
+    localPort: number,
+    secure: TLSSocket | undefined,
+    read: (reader: ByteReader) => ReadableClient,
+  ): Http2Session {
+    const peer = this.#peer(address, localPort, secure, '2.0');
+    const session = new Http2Session(this.#runtime, peer, this.#streams, this.#closed);
+    session.open(read(session));
+    return session;
+  }
+
+  #peer(address: string, localPort: number, secure: TLSSocket | undefined, version: string): ClientPeer {
+    const { trustedProxies, forwarding } = this.#runtime.settings;
+    const policy = this.#policy;
+    return new ClientPeer({
+      address,
+      localPort,
+      secure: secure !== undefined,
+      trusted: trustedProxies.trusts(address),
+      via: forwarding.via,
+      forwarded: forwarding.forwarded,
+      policy,
+      ...(version === '' ? {} : { version }),
+      ...(secure === undefined || policy?.identify === undefined ? {} : { identity: policy.identify(secure) }),
+    });
+  }
+}
