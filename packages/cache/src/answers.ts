@@ -1,4 +1,4 @@
-import { memberName } from './cacheStatus.ts';
+import { forwardedMember, memberName } from './cacheStatus.ts';
 import type { CacheDecision } from './decision.ts';
 import type { ResolvedOptions } from './options.ts';
 import { partialContent, rangeNotSatisfiable } from './partialContent.ts';
@@ -81,6 +81,19 @@ export class Answers {
   lines(cacheStatus: string, word: string): string {
     const line = `Cache-Status: ${cacheStatus}\r\n`;
     return this.#options.xCacheStatus ? `${line}X-Cache-Status: ${word}\r\n` : line;
+  }
+
+  /** See `HttpCache.failureFields`. What `only-if-cached` kept from going forward has no `fwd` (RFC 9211 §2.2). */
+  failureFields(decision: CacheDecision, detail: string): readonly string[] {
+    const { forward, collapsed, kind } = decision;
+    const status =
+      kind === 'gatewayTimeout'
+        ? `${this.member}; detail=only-if-cached`
+        : forwardedMember(this.member, forward, 0, false, collapsed, detail);
+    const word = kind === 'bypass' ? 'BYPASS' : 'MISS';
+    return this.#options.xCacheStatus
+      ? ['Cache-Status', status, 'X-Cache-Status', word]
+      : ['Cache-Status', status];
   }
 
   #whole(decision: CacheDecision, stored: StoredResponse, method: string): void {

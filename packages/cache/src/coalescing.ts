@@ -23,6 +23,12 @@ export interface FollowerSink {
   followerFailed(follower: Follower, reason: FollowerFailure): void;
 }
 
+/** What the engine implements for a request that others follow. Calls come from within the followers' calls. */
+export interface FollowersWatcher {
+  /** The first one is there (do not let a slow client hold up the exchange), or the last one has left. */
+  followersChanged(): void;
+}
+
 /** One request that waits for, and then reads from, another one's response. */
 export class Follower {
   /** The decision of kind `follow`. */
@@ -128,6 +134,8 @@ export class CoalescingGroup {
   /** Primary key and the known part of `Vary`. */
   readonly key: string;
   readonly primaryKey: string;
+  /** The one whose response the others wait for; another one when it fails. */
+  leader: CacheDecision | undefined = undefined;
   readonly #host: GroupHost;
   readonly #attempts: number;
   readonly #releaseWidth: number;
@@ -151,8 +159,19 @@ export class CoalescingGroup {
     return this.#waiting.length + (this.#reading?.size ?? 0);
   }
 
+  /** Number of requests that get nothing unless the leader goes on. */
+  get dependants(): number {
+    return this.#state === 'releasing' ? 0 : this.followers;
+  }
+
   /** Adds a request; if the head is there it is answered at once, within this call. */
   join(follower: Follower): void {
+    const first = this.followers === 0;
+    this.#admit(follower);
+    if (first && this.dependants > 0) this.leader?.watcher?.followersChanged();
+  }
+
+  #admit(follower: Follower): void {
     if (this.#state === 'reading' && this.#writer !== undefined) this.#deliver(follower, this.#writer.stored);
     else if (this.#waiting === NOBODY) this.#waiting = [follower];
     else this.#waiting.push(follower);
@@ -162,12 +181,13 @@ export class CoalescingGroup {
   remove(follower: Follower): void {
     const waited = follower.state === 'waiting';
     follower.state = 'over';
-    if (!waited) {
+    if (waited) {
+      const at = this.#waiting.indexOf(follower);
+      if (at >= 0) this.#waiting.splice(at, 1);
+    } else {
       this.#reading?.delete(follower);
-      return;
     }
-    const at = this.#waiting.indexOf(follower);
-    if (at >= 0) this.#waiting.splice(at, 1);
+    if (this.followers === 0) this.leader?.watcher?.followersChanged();
   }
 
   /** The leader's response is being stored: everybody it fits reads along. */

@@ -1,4 +1,4 @@
-import type { CoalescingGroup } from './coalescing.ts';
+import type { CoalescingGroup, FollowersWatcher } from './coalescing.ts';
 import type { Collapsed, ForwardReason } from './cacheStatus.ts';
 import type { Fields } from './fields.ts';
 import type { CacheRequest } from './messages.ts';
@@ -81,6 +81,8 @@ export class CacheDecision {
   conditionalFields: Fields = NONE;
   /** Leads the group: others wait for this exchange. */
   leader = false;
+  /** Set by whoever forwards the request, to be told when {@link hasFollowers} changes. */
+  watcher: FollowersWatcher | undefined = undefined;
   collapsed: Collapsed = 'no';
 
   // --- what is remembered of the request ---
@@ -104,7 +106,7 @@ export class CacheDecision {
 
   /** Others wait for, or read from, this exchange: go on with it even if its own client has left. */
   get hasFollowers(): boolean {
-    return this.group !== undefined && this.leader && this.group.followers > 0;
+    return this.group !== undefined && this.leader && this.group.dependants > 0;
   }
 
   /** Keeps what is needed of a request beyond the look-up. */

@@ -79,6 +79,7 @@ export class GroupKeeper implements GroupHost {
     if (group.key !== group.primaryKey) this.#variantGroups++;
     decision.group = group;
     decision.leader = true;
+    group.leader = decision;
   }
 
   /** Adds a follower. */
@@ -177,6 +178,7 @@ export class GroupKeeper implements GroupHost {
     const decision = this.#again(follower);
     decision.group = group;
     decision.leader = true;
+    group.leader = decision;
     return decision;
   }
 

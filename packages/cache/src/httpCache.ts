@@ -4,7 +4,6 @@ import { KeyMaker } from './cacheKey.ts';
 import type { ForwardReason } from './cacheStatus.ts';
 import { CacheStats } from './cacheStats.ts';
 import { sampledChecksum } from './checksum.ts';
-
 import type { Follower, FollowerSink } from './coalescing.ts';
 import { CacheDecision } from './decision.ts';
 import type { ResponsePlan } from './decision.ts';
@@ -152,9 +151,21 @@ export class HttpCache {
    * @returns a stale answer where one is allowed (RFC 5861 §4), else `undefined`: answer with 502 or 504.
    */
   failed(decision: CacheDecision, now: number): CacheDecision | undefined {
+    // Those who already read from it are cut: their heads are out.
+    decision.writer?.abort();
     const answer = this.#responses.staleOnError(decision, now);
     this.#groups.failed(decision, answer?.stored);
     return answer;
+  }
+
+  /**
+   * `Cache-Status`, and `X-Cache-Status` where it is switched on, for an answer of your own because a request could
+   * not be answered: flat `name, value, …`.
+   *
+   * @param detail why, as a token (RFC 9211 §2.8).
+   */
+  failureFields(decision: CacheDecision, detail: string): readonly string[] {
+    return this.#answers.failureFields(decision, detail);
   }
 
   /** The exchange is over, one way or the other. Call it for every forwarded decision; again is harmless. */

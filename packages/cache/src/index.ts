@@ -11,7 +11,7 @@ export { StoreWriter } from './storeWriter.ts';
 export { StoredResponse } from './storedResponse.ts';
 export type { FreshnessPolicy } from './storedResponse.ts';
 export { Follower } from './coalescing.ts';
-export type { FollowerFailure, FollowerSink } from './coalescing.ts';
+export type { FollowerFailure, FollowerSink, FollowersWatcher } from './coalescing.ts';
 export type { CacheStore, StoreCounts, StoredResource } from './store.ts';
 export { MemoryStore } from './memoryStore.ts';
 

@@ -49,6 +49,12 @@ export type CacheDecisionKind =
   | 'bypass'
   | 'follow';
 
+/** Hears of those who read along with an exchange. */
+export interface FollowersWatcher {
+  /** The first one is there, or the last one has left. */
+  followersChanged(): void;
+}
+
 export interface CacheDecision extends StoredAnswer {
   readonly kind: CacheDecisionKind;
   /** A validation without a client is due (RFC 5861 §3). */
@@ -57,11 +63,15 @@ export interface CacheDecision extends StoredAnswer {
   readonly conditionalFields: readonly string[];
   /** Others read along: go on even if the client has left. */
   readonly hasFollowers: boolean;
+  /** Told when `hasFollowers` changes because of followers. */
+  watcher: FollowersWatcher | undefined;
   readonly request: CacheRequest | undefined;
 }
 
 /** Takes a body while it streams. */
 export interface CacheWriter {
+  /** `keeping`: all of the body so far is kept, so that who reads along may be behind; `streaming`: too large. */
+  readonly state: 'keeping' | 'streaming' | 'stored' | 'aborted';
   /** @param owned the bytes never change again */
   write(chunk: Uint8Array, owned: boolean): void;
   end(): void;
@@ -97,6 +107,8 @@ export interface ResponseCache<D extends CacheDecision = CacheDecision> {
   follow(decision: D, sink: CacheFollowerSink<D>): CacheFollower;
   responded(decision: D, response: CacheResponse, now: number): CachePlan<D>;
   failed(decision: D, now: number): D | undefined;
+  /** Fields for an answer of the engine's own in place of a response; `detail` is a token. */
+  failureFields(decision: D, detail: string): readonly string[];
   finished(decision: D): void;
   /** Removes what is of no use any more, looking at no more than `maxResources`. */
   sweep(now: number, maxResources: number): number;

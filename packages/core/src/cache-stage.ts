@@ -1,13 +1,15 @@
-import { FieldId, RequestHead, fieldId, type ResponseHead } from '@rp/parser';
+import type { RequestHead, ResponseHead } from '@rp/parser';
 import type {
   CacheDecision,
   CacheFollower,
   CacheFollowerSink,
   CacheRequest,
   CacheWriter,
+  FollowersWatcher,
   ResponseCache,
   StoredAnswer,
 } from './cache-contract.ts';
+import { cacheRequest, withConditions } from './cache-request.ts';
 import { SingleRange, type BodyView, type Downstream } from './downstream.ts';
 import { ProxyFailure } from './failure.ts';
 import { ownedChunk, type ChunkSource } from './read-buffers.ts';
@@ -26,8 +28,10 @@ export interface CachedExchange {
   /** The last piece was sent. */
   endStored(): void;
   fail(failure: ProxyFailure): void;
-  /** Starts an exchange without a client, that brings a stored response up to date. */
-  revalidate(decision: CacheDecision, request: CacheRequest): void;
+  /** Those who read along have come, or left. */
+  followersChanged(): void;
+  /** An exchange without a client, that brings a stored response up to date once it is told to `forward`. */
+  revalidation(decision: CacheDecision, request: CacheRequest): CachedExchange;
 }
 
 /** What becomes of a response head that a backend sent. */
@@ -37,22 +41,30 @@ export type HeadPlan = 'relay' | 'serve' | 'refetch';
  * The cache's part in one exchange (RFC 9111): looks up, remembers the decision, feeds the body to whoever stores it,
  * and reads along with another exchange that fetches the same.
  */
-export class CacheStage implements CacheFollowerSink<CacheDecision> {
-  readonly #cache: ResponseCache;
+export class CacheStage implements CacheFollowerSink<CacheDecision>, FollowersWatcher {
+  /** The one that is asked; a reload may give the engine another one. */
+  readonly cache: ResponseCache;
+  readonly #wallClock: () => number;
   readonly #exchange: CachedExchange;
   readonly #range: SingleRange = new SingleRange();
   #decision: CacheDecision | undefined = undefined;
   #writer: CacheWriter | undefined = undefined;
   #follower: CacheFollower | undefined = undefined;
+  /** The client takes no more of what is read along: nothing more is read for it, so that nothing piles up. */
+  #blocked = false;
+  /** The question that somebody else's response answers. */
+  #followed: CacheDecision | undefined = undefined;
   /** To be served once the backend's response is out of the way. */
   #answer: CacheDecision | undefined = undefined;
   /** Lines for the head of a relayed response. */
   lines = '';
   plan: HeadPlan = 'relay';
 
-  constructor(cache: ResponseCache, exchange: CachedExchange) {
-    this.#cache = cache;
+  /** @param wallClock milliseconds since 1970 */
+  constructor(cache: ResponseCache, exchange: CachedExchange, wallClock: () => number) {
+    this.cache = cache;
     this.#exchange = exchange;
+    this.#wallClock = wallClock;
   }
 
   /** Others read along with what this exchange fetches. */
@@ -60,12 +72,19 @@ export class CacheStage implements CacheFollowerSink<CacheDecision> {
     return this.#decision?.hasFollowers === true;
   }
 
+  /** Others read along, and what they have not read yet is in memory: a slow client need not hold them up. */
+  get outrunsClient(): boolean {
+    return this.hasFollowers && this.#writer?.state === 'keeping';
+  }
+
+  followersChanged(): void {
+    this.#exchange.followersChanged();
+  }
+
   /** The one question to the cache; the exchange is answered, forwarded or made to wait. */
   lookup(head: RequestHead): void {
-    const { secure } = this.#exchange.downstream;
-    const { method, host, path, fields } = head;
-    const request = { method, scheme: secure ? 'https' : 'http', host, target: path, fields };
-    const decision = this.#cache.lookup(request, Date.now());
+    const request = cacheRequest(head, this.#exchange.downstream);
+    const decision = this.cache.lookup(request, this.#wallClock());
     switch (decision.kind) {
       case 'hit':
       case 'notModified':
@@ -73,10 +92,10 @@ export class CacheStage implements CacheFollowerSink<CacheDecision> {
       case 'unsatisfiable':
         return this.#serve(decision, request);
       case 'gatewayTimeout':
+        this.#decision = decision;
         return this.#exchange.fail(new ProxyFailure('CACHE_ONLY', 'only-if-cached, and not stored'));
       case 'follow':
-        this.#follower = this.#cache.follow(decision, this);
-        return;
+        return this.#follow(decision);
       default:
         return this.#forward(decision);
     }
@@ -85,6 +104,18 @@ export class CacheStage implements CacheFollowerSink<CacheDecision> {
   /** Takes a decision that was made elsewhere: for an exchange without a client. */
   adopt(decision: CacheDecision): void {
     this.#decision = decision;
+    decision.watcher = this;
+  }
+
+  /**
+   * What the sink is told may come within this call, and may even end the exchange and begin the next one: the
+   * follower counts only if it still has something to wait for.
+   */
+  #follow(decision: CacheDecision): void {
+    this.#followed = decision;
+    this.#blocked = false;
+    const follower = this.cache.follow(decision, this);
+    if (this.#followed === decision) this.#follower = follower;
   }
 
   /** The request as it goes forward: with the validators of what is stored in place of the client's (§4.3.1). */
@@ -99,7 +130,7 @@ export class CacheStage implements CacheFollowerSink<CacheDecision> {
     this.lines = '';
     if (decision === undefined) return (this.plan = 'relay');
     const { status, reason, fields } = head;
-    const plan = this.#cache.responded(decision, { status, reason, fields }, Date.now());
+    const plan = this.cache.responded(decision, { status, reason, fields }, this.#wallClock());
     this.#writer = plan.writer;
     this.#answer = plan.decision;
     this.lines = plan.lines;
@@ -131,36 +162,53 @@ export class CacheStage implements CacheFollowerSink<CacheDecision> {
   serveStale(): boolean {
     const decision = this.#decision;
     if (decision === undefined) return false;
-    const answer = this.#cache.failed(decision, Date.now());
+    const answer = this.cache.failed(decision, this.#wallClock());
     if (answer === undefined) return false;
     this.#exchange.cacheStatus = answer.cacheStatus;
     this.#exchange.answerStored(answer);
     return true;
   }
 
-  /** The exchange is over. */
+  /** `Cache-Status` for an answer of the engine's own (RFC 9211); flat, empty where the cache had no part. */
+  failureFields(code: string): readonly string[] {
+    const decision = this.#decision ?? this.#followed;
+    if (decision === undefined) return [];
+    const fields = this.cache.failureFields(decision, code);
+    this.#exchange.cacheStatus = fields[1] ?? '';
+    return fields;
+  }
+
+  /** The exchange is over; what the cache does about it may begin others, but not this one again. */
   finish(): void {
-    this.#follower?.leave();
-    this.#follower = undefined;
-    this.#writer = undefined;
+    const follower = this.#follower;
     const decision = this.#decision;
+    this.#follower = undefined;
+    this.#followed = undefined;
+    this.#writer = undefined;
     this.#decision = undefined;
-    if (decision !== undefined) this.#cache.finished(decision);
     this.#answer = undefined;
     this.lines = '';
     this.plan = 'relay';
+    follower?.leave();
+    if (decision === undefined) return;
+    decision.watcher = undefined;
+    this.cache.finished(decision);
   }
 
   // ---- Reading along ----------------------------------------------------------------------------------------
 
   /** The client takes more again. */
   resume(): void {
+    this.#blocked = false;
     if (this.#follower !== undefined) this.followerReadable(this.#follower);
   }
 
   followerHead(follower: CacheFollower, decision: CacheDecision): void {
     this.#exchange.cacheStatus = decision.cacheStatus;
-    if (decision.kind !== 'hit') return this.#exchange.answerStored(decision);
+    if (decision.kind !== 'hit') {
+      this.#followed = undefined;
+      return this.#exchange.answerStored(decision);
+    }
     this.#follower = follower;
     this.#exchange.beginStored(decision);
   }
@@ -169,20 +217,19 @@ export class CacheStage implements CacheFollowerSink<CacheDecision> {
     const { downstream } = this.#exchange;
     if (this.#follower !== follower) return;
     let piece: Uint8Array | undefined;
-    let more = true;
-    while (more && (piece = follower.read()) !== undefined) {
+    while (!this.#blocked && (piece = follower.read()) !== undefined) {
       const chunk = asBuffer(piece);
       this.#exchange.bytesOut += chunk.length;
-      more = downstream.sendBody(chunk, this.#range.of(0, chunk.length), ownedChunk);
+      this.#blocked = !downstream.sendBody(chunk, this.#range.of(0, chunk.length), ownedChunk);
     }
     if (follower.ended) {
-      this.#follower = undefined;
+      this.#follower = this.#followed = undefined;
       this.#exchange.endStored();
     } else downstream.flush();
   }
 
   followerReleased(_follower: CacheFollower, decision: CacheDecision): void {
-    this.#follower = undefined;
+    this.#follower = this.#followed = undefined;
     this.#forward(decision);
   }
 
@@ -193,58 +240,21 @@ export class CacheStage implements CacheFollowerSink<CacheDecision> {
 
   #forward(decision: CacheDecision): void {
     this.#decision = decision;
+    decision.watcher = this;
     this.#exchange.forward();
   }
 
   #serve(decision: CacheDecision, request: CacheRequest): void {
     this.#exchange.cacheStatus = decision.cacheStatus;
-    const background = decision.background ? this.#cache.background(decision, request, Date.now()) : undefined;
+    if (!decision.background) return this.#exchange.answerStored(decision);
+    // Made first and sent last: the client does not wait, and its next request may begin within `answerStored`.
+    const background = this.cache.background(decision, request, this.#wallClock());
+    const validation = this.#exchange.revalidation(background, background.request ?? request);
     this.#exchange.answerStored(decision);
-    if (background !== undefined) this.#exchange.revalidate(background, background.request ?? request);
+    validation.forward();
   }
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-function withConditions(head: RequestHead, added: readonly string[]): RequestHead {
-  const fields: string[] = [];
-  const ids: RequestHead['ids'] = [];
-  for (let i = 0; i < head.ids.length; i++) {
-    const id = head.ids[i]!;
-    if (id === FieldId.ifNoneMatch || id === FieldId.ifModifiedSince) continue;
-    ids.push(id);
-    fields.push(head.fields[2 * i]!, head.fields[2 * i + 1]!);
-  }
-  for (let i = 0; i + 1 < added.length; i += 2) {
-    ids.push(fieldId(added[i]!));
-    fields.push(added[i]!, added[i + 1]!);
-  }
-  return copyOf(head, fields, ids);
-}
-
-function copyOf(head: RequestHead, fields: string[], ids: RequestHead['ids']): RequestHead {
-  return new RequestHead(
-    head.method,
-    head.target,
-    head.minor,
-    fields,
-    ids,
-    head.framing,
-    head.contentLength,
-    head.host,
-    head.path,
-    head.keepAlive,
-    head.upgrade,
-    head.expectContinue,
-  );
-}
-
-/** The request of an exchange without a client (RFC 9111 §4.3.1): what the stored response depends on, no more. */
-export function backgroundRequest(request: CacheRequest): RequestHead {
-  const fields = ['Host', request.host, ...request.fields];
-  const ids = fields.filter((_, index) => index % 2 === 0).map((name) => fieldId(name));
-  const { host, target } = request;
-  return new RequestHead('GET', target, 1, fields, ids, 0, -1, host, target, true, '', false);
 }

@@ -13,7 +13,8 @@ import type { BodyView, Downstream } from './downstream.ts';
 import type { ExchangeOutcome } from './exchange-outcome.ts';
 import { ProxyFailure } from './failure.ts';
 import { HeldBody } from './held-body.ts';
-import { CacheStage, backgroundRequest, type CachedExchange } from './cache-stage.ts';
+import { backgroundRequest } from './cache-request.ts';
+import { CacheStage, type CachedExchange } from './cache-stage.ts';
 import type { CacheDecision, CacheRequest, StoredAnswer } from './cache-contract.ts';
 import { DetachedDownstream } from './detached.ts';
 import { isIdempotent, mayReplay } from './repeat.ts';
@@ -84,8 +85,12 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
   #tried: BackendTarget[] | undefined = undefined;
   #retryHeld = false;
   #cache: CacheStage | undefined = undefined;
-  /** Made once, and only if there is a cache. */
+  /** Made once for a cache, and only if there is one. */
   #cacheStage: CacheStage | undefined = undefined;
+  /** The client has left; the exchange goes on for those who read along. */
+  #clientLeft = false;
+  /** An exchange of the cache's own: no client ever asked for it. */
+  #background = false;
   #responseStarted = false;
   /** The final head, until more of the response came in the same turn, or the turn has ended. */
   #head: ResponseHead | undefined = undefined;
@@ -181,14 +186,33 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
   /** Others read along with what is fetched here: the exchange goes on without its client. */
   #detach(): void {
     const left = this.downstream;
+    this.#clientLeft = true;
     this.downstream = new DetachedDownstream(left, this.requestId);
     this.clientDrained();
     left.exchangeDone('clientGone');
   }
 
+  /** The first one who reads along must not wait for a slow client; without the last one nobody waits at all. */
+  followersChanged(): void {
+    if (!this.active || this.#cache === undefined) return;
+    if (this.#cache.outrunsClient) this.#resumeBackend();
+    else if (this.#clientLeft && !this.#cache.hasFollowers) this.#desert();
+  }
+
+  /** Neither the client nor anybody who reads along is there any more. */
+  #desert(): void {
+    this.failure = new ProxyFailure('CLIENT_GONE', 'nobody reads along any more');
+    this.#dropAttempt(AttemptOutcome.cancelled);
+    this.#finish('clientGone');
+  }
+
   /** The client took what was waiting for it. */
   clientDrained(): void {
     this.#cache?.resume();
+    this.#resumeBackend();
+  }
+
+  #resumeBackend(): void {
     if (!this.#paused) return;
     this.#paused = false;
     this.#connection?.resumeReading();
@@ -244,8 +268,8 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
     if (this.#cache !== undefined) this.#cache.body(chunk, view, source);
     this.bytesOut += view.bodyLength;
     if (!this.downstream.sendBody(chunk, view, source)) {
-      // Those who read along are not to wait for a slow client; what it gets is in memory anyway.
-      if (this.#cache?.hasFollowers === true) return;
+      // Those who read along are not to wait for a slow client: it is behind by no more than one stored body.
+      if (this.#cache?.outrunsClient === true) return;
       this.#paused = true;
       this.#connection?.pauseReading();
     }
@@ -304,11 +328,13 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
   }
 
   #askCache(request: RequestHead): void {
-    this.#cache = this.#cacheStage ??= new CacheStage(this.#runtime.cache!, this);
-    const { hooks } = this.#runtime;
-    if (!hooks.cacheLookup.active) return this.#cache.lookup(request);
+    const { hooks, wallClock } = this.#runtime;
+    const cache = this.#runtime.cache!;
+    if (this.#cacheStage?.cache !== cache) this.#cacheStage = new CacheStage(cache, this, wallClock);
+    const stage = (this.#cache = this.#cacheStage);
+    if (!hooks.cacheLookup.active) return stage.lookup(request);
     const event = { exchange: this, request, clientAddress: this.clientAddress };
-    hooks.cacheLookup.run(event, (verdict) => this.#goOn(request, verdict, () => this.#cache!.lookup(request)));
+    hooks.cacheLookup.run(event, (verdict) => this.#goOn(request, verdict, () => stage.lookup(request)));
   }
 
   /** Picks a backend and asks its pool for a connection. */
@@ -342,7 +368,9 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
 
   #sendHead(head: ResponseHead): void {
     const cache = this.#cache;
-    if (cache !== undefined && cache.responded(head) !== 'relay') return this.#setAside();
+    if (cache !== undefined && cache.responded(head) !== 'relay') return this.#setAside(head);
+    // It cannot be shared, so that those who waited for it have gone elsewhere.
+    if (this.#clientLeft && !cache!.hasFollowers) return this.#desert();
     let extra = cache === undefined ? '' : cache.lines;
     if (!hasField(head, FieldId.date)) extra += `Date: ${this.#runtime.date()}\r\n`;
     if (this.upstream!.setsAffinity) extra += this.upstream!.affinityField(this, this.backend!);
@@ -362,8 +390,9 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
   // ---- The cache's part -------------------------------------------------------------------------------------
 
   /** The backend's response is not for the client: what is left of it is of no use, unless it has no body. */
-  #setAside(): void {
+  #setAside(head: ResponseHead): void {
     this.firstByteAt = this.#runtime.now;
+    this.status = head.status;
     const connection = this.#connection;
     if (connection === undefined || connection.endsWithHead) return;
     this.#connection = undefined;
@@ -373,10 +402,11 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
 
   /** The stored response answers, or the backend is asked again without conditions. */
   #useStored(): void {
-    this.#endAttempt(AttemptOutcome.success);
+    this.#endAttempt(this.status >= 500 ? AttemptOutcome.status5xx : AttemptOutcome.success);
     const cache = this.#cache!;
     if (cache.plan === 'serve') return cache.servePlanned();
     cache.plan = 'relay';
+    this.status = 0;
     this.connectedAt = 0;
     this.attempt();
   }
@@ -404,21 +434,23 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
     this.#finish('done');
   }
 
-  revalidate(decision: CacheDecision, request: CacheRequest): void {
+  revalidation(decision: CacheDecision, request: CacheRequest): CachedExchange {
     const { downstream, upstream } = this;
     const exchange = new Exchange(this.#runtime, new DetachedDownstream(downstream, this.#runtime.newRequestId()));
-    exchange.startDetached(decision, backgroundRequest(request), upstream!);
+    const stage = new CacheStage(this.#cache!.cache, exchange, this.#runtime.wallClock);
+    stage.adopt(decision);
+    exchange.prepare(backgroundRequest(request, this.request), upstream!, stage);
+    return exchange;
   }
 
-  /** An exchange of the cache's own (RFC 5861 §3). */
-  startDetached(decision: CacheDecision, request: RequestHead, upstream: Upstream): void {
+  /** An exchange of the cache's own (RFC 5861 §3): the next call is `forward`. */
+  prepare(request: RequestHead, upstream: Upstream, cache: CacheStage): void {
     this.#reset(request, this.#runtime.now);
     this.#runtime.counters.cells[Counter.requestsNow]!++;
+    this.#background = true;
     this.requestComplete = true;
     this.upstream = upstream;
-    this.#cache = new CacheStage(this.#runtime.cache!, this);
-    this.#cache.adopt(decision);
-    this.attempt();
+    this.#cache = cache;
   }
 
   #runResponseHook(head: ResponseHead): boolean {
@@ -457,14 +489,17 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
       this.#runtime.hooks.error.run({ exchange: this, failure }, () => {});
     }
     this.#dropAttempt(failure.source === 'backend' ? AttemptOutcome.reset : AttemptOutcome.cancelled);
-    if (!this.#responseStarted && failure.source === 'backend' && this.#cache?.serveStale() === true) return;
+    // RFC 5861 §4: in place of a 500, 502, 503 or 504 of our own as well as of a backend's.
+    if (!this.#responseStarted && failure.source !== 'client' && this.#cache?.serveStale() === true) return;
     if (this.#responseStarted || failure.status === 0) {
       this.downstream.cut(failure);
       return this.#finish('cut');
     }
     const retryAfter = failure.status === 503 ? this.upstream?.balancer.retryAfterSeconds(this.#runtime.now) : 1;
     const accept = fieldValue(this.request, FieldId.accept);
-    this.#answer(answerFor(failure, this.requestId, accept, retryAfter), failure.closes);
+    const answer = answerFor(failure, this.requestId, accept, retryAfter);
+    const lines = this.#cache?.failureFields(failure.code) ?? [];
+    this.#answer(lines.length === 0 ? answer : { ...answer, fields: [...answer.fields!, ...lines] }, failure.closes);
   }
 
   #answer(answer: LocalAnswer, close: boolean): void {
@@ -574,8 +609,17 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
   #finish(outcome: ExchangeOutcome): void {
     if (!this.active) return;
     this.active = false;
+    this.#runtime.counters.cells[Counter.requestsNow]!--;
+    if (!this.#background) this.#account(outcome);
+    this.#held = undefined;
+    const cache = this.#cache;
+    this.#cache = undefined;
+    cache?.finish();
+    this.downstream.exchangeDone(outcome);
+  }
+
+  #account(outcome: ExchangeOutcome): void {
     const { counters, accessLog, hooks } = this.#runtime;
-    counters.cells[Counter.requestsNow]!--;
     counters.cells[Counter.bytesFromClients]! += this.bytesIn;
     counters.cells[Counter.bytesToClients]! += this.bytesOut;
     if (this.status !== 0) counters.response(this.status, this.#runtime.now - this.startedAt);
@@ -583,11 +627,6 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
     if (hooks.responseSent.active && outcome !== 'clientGone') {
       hooks.responseSent.run({ exchange: this, status: this.status, bytesSent: this.bytesOut }, () => {});
     }
-    this.#held = undefined;
-    const cache = this.#cache;
-    this.#cache = undefined;
-    cache?.finish();
-    this.downstream.exchangeDone(outcome);
   }
 
   #reset(request: RequestHead, now: number): void {
@@ -608,6 +647,7 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
     this.#waiting = this.#reused = this.#replayed = this.#attemptOpen = false;
     this.#attempts = 0;
     this.#tried = undefined;
+    this.#clientLeft = this.#background = false;
     this.#responseStarted = this.#paused = false;
     this.#head = undefined;
     this.#held = undefined;

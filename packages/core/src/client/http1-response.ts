@@ -120,7 +120,7 @@ export class Http1Response implements Downstream {
   sendStoredHead(answer: StoredAnswer): void {
     const request = this.#turn.request!;
     this.#turn.beginResponse();
-    const streamed = answer.contentLength < 0 && answer.status !== 304;
+    const streamed = answer.contentLength < 0 && answer.status !== 304 && answer.status !== 204;
     this.#chunked = streamed && request.minor === 1;
     this.#closeDelimited = streamed && request.minor === 0;
     this.#bodyAllowed = request.method !== 'HEAD';
