@@ -1,13 +1,21 @@
 import type { BackendOptions, UpstreamGroupChange } from '@rp/balancer';
-import type { Affinity, Backend, CircuitBreaker, PassiveHealth, Upstream } from '../config/index.ts';
+import type {
+  Affinity,
+  Backend,
+  BackendUrl,
+  CircuitBreaker,
+  PassiveHealth,
+  Upstream,
+} from '../config/index.ts';
 
 /** The configuration of an upstream in the words of `@rp/balancer`. */
 export function groupOptions(
   upstream: Upstream,
+  backends: readonly BackendOptions[],
 ): UpstreamGroupChange & { backends: readonly BackendOptions[] } {
   const { algorithm, affinity, passiveHealth, circuitBreaker, slowStart, retry, allDown } = upstream;
   return {
-    backends: upstream.backends.filter((backend) => backend.weight > 0).map(backendOptions),
+    backends,
     algorithm,
     affinity: affinity === null ? 'none' : affinityOptions(affinity),
     failures: {
@@ -27,10 +35,14 @@ export function groupOptions(
   };
 }
 
-function backendOptions(backend: Backend): BackendOptions {
-  const { url, weight } = backend;
-  const host = url.host.includes(':') ? `[${url.host}]` : url.host;
-  return { url: `${url.protocol}://${host}:${url.port}`, weight };
+/** A backend in the words of `@rp/balancer`. */
+export function backendOptions(backend: Backend): BackendOptions {
+  return { url: backendUrl(backend.url, backend.url.host), weight: backend.weight };
+}
+
+/** The URL of a backend at another of its addresses. */
+export function backendUrl({ protocol, port }: BackendUrl, host: string): string {
+  return `${protocol}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 function affinityOptions(affinity: Affinity): NonNullable<UpstreamGroupChange['affinity']> {

@@ -1,7 +1,14 @@
 import { availableParallelism } from 'node:os';
+import { AdminServer } from '../admin/index.ts';
 import { readSource, type ConfigSource, type Io, type ListeningAddress } from '../cli/io.ts';
 import { formatProblems, type ProxyConfig } from '../config/index.ts';
-import { LogSink, createLogger, setLevel, type Logger } from '../log/index.ts';
+import { LogSink, createLogger, type Logger } from '../log/index.ts';
+import { checkFree } from './free-address.ts';
+import { assignSockets, handedSockets } from './handed-sockets.ts';
+import { Reloader } from './reloader.ts';
+import { notifyService } from './sd-notify.ts';
+import { onSignals } from './signals.ts';
+import { SocketStock } from './socket-stock.ts';
 import { Supervisor } from './supervisor.ts';
 
 /** Runs the proxy until a signal ends it; resolves to the exit code of the process. */
@@ -13,23 +20,61 @@ export async function runProxy(source: ConfigSource, io: Io): Promise<number> {
   }
   const sink = new LogSink(config.log.file);
   const logger = createLogger({ level: config.log.level, sink });
-  const supervisor = new Supervisor(config, workerCount(config), logger);
   try {
-    const listening = await supervisor.start();
-    logger.info({ listening: listening.map(describe), workers: workerCount(config) }, 'Ready');
-    io.onReady(listening);
+    return await run(config, source, io, logger, sink);
   } catch (error) {
     io.stderr.write(`rp: cannot start: ${error instanceof Error ? error.message : String(error)}\n`);
-    sink.close();
     return 1;
+  } finally {
+    await sink.close();
   }
-  const code = await untilTold(supervisor, source, io, logger, sink);
-  sink.close();
-  return code;
 }
 
-function workerCount(config: ProxyConfig): number {
-  return config.workers === 'auto' ? availableParallelism() : config.workers;
+/** From the first socket to the last. Rejects where it cannot start; after that it logs. */
+async function run(
+  config: ProxyConfig,
+  source: ConfigSource,
+  io: Io,
+  logger: Logger,
+  sink: LogSink,
+): Promise<number> {
+  const workers = config.workers === 'auto' ? availableParallelism() : config.workers;
+  const sockets = await socketsFor(config, workers, io, logger);
+  const supervisor = new Supervisor({
+    config,
+    workers,
+    logger,
+    sockets: (listener, worker) => sockets.take(listener, worker),
+  });
+  const reloader = new Reloader(supervisor, source, io.env, logger);
+  const life = new Life(supervisor, reloader, logger, sink, io);
+  const admin = config.admin === null ? undefined : new AdminServer(config.admin, { supervisor, reloader, logger });
+  try {
+    await admin?.listen();
+    const started = await life.until(supervisor.start());
+    if (started !== undefined) {
+      logger.info({ listening: started.map(describe), workers, admin: admin?.url }, 'Ready');
+      notifyService('ready', io.env, logger);
+      life.started();
+      io.onReady(started);
+    }
+    return await life.ended;
+  } finally {
+    life.close();
+    await supervisor.terminate();
+    await admin?.close();
+  }
+}
+
+async function socketsFor(config: ProxyConfig, workers: number, io: Io, logger: Logger): Promise<SocketStock> {
+  const { listeners } = config;
+  const handed = handedSockets(io.env, process.pid);
+  const { assigned, left } = assignSockets(handed, listeners);
+  for (const { address, port } of left) {
+    logger.warn({ address, port }, 'a socket that was handed over fits no listener and is left alone');
+  }
+  await checkFree(listeners.filter((_, at) => assigned[at]!.length === 0));
+  return SocketStock.create(assigned, workers, logger);
 }
 
 function describe(listening: ListeningAddress): string {
@@ -37,54 +82,73 @@ function describe(listening: ListeningAddress): string {
   return `${listening.tls ? 'https' : 'http'}://${host}:${listening.port}`;
 }
 
-/** Signals until the end: SIGHUP reloads, SIGUSR1 reopens logs, SIGTERM and SIGINT drain, a second one ends at once. */
-function untilTold(
-  supervisor: Supervisor,
-  source: ConfigSource,
-  io: Io,
-  logger: Logger,
-  sink: LogSink,
-): Promise<number> {
-  return new Promise((resolve) => {
-    let ending = false;
-    const handlers: Partial<Record<NodeJS.Signals, () => void>> = {
-      SIGHUP: () => reload(supervisor, source, io, logger),
-      SIGUSR1: () => {
+/** What signals mean, from before the start to the end. */
+class Life {
+  /** The exit code, once the process is to end. */
+  readonly ended: Promise<number>;
+  readonly #supervisor: Supervisor;
+  readonly #reloader: Reloader;
+  readonly #logger: Logger;
+  readonly #io: Io;
+  readonly #off: () => void;
+  #end: (code: number) => void = () => undefined;
+  #hasStarted = false;
+  #reloadWanted = false;
+  #forced = false;
+
+  constructor(supervisor: Supervisor, reloader: Reloader, logger: Logger, sink: LogSink, io: Io) {
+    this.#supervisor = supervisor;
+    this.#reloader = reloader;
+    this.#logger = logger;
+    this.#io = io;
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+    this.#off = onSignals({
+      reload: () => this.#reload(),
+      reopenLogs: () => {
         sink.reopen();
         supervisor.reopenLogs();
       },
-      SIGTERM: () => void end('SIGTERM'),
-      SIGINT: () => void end('SIGINT'),
-    };
-    const end = async (signal: string): Promise<void> => {
-      if (ending) {
-        logger.warn({ signal }, 'second signal: ending at once');
-        await supervisor.terminate();
-        return finish(1);
-      }
-      ending = true;
-      const { drain } = supervisor.config.timeouts;
-      logger.info({ signal, limitMs: drain }, 'draining');
-      const cut = await supervisor.drain(drain);
-      logger.info({ cut }, 'stopped');
-      finish(0);
-    };
-    const finish = (code: number): void => {
-      for (const [signal, handler] of Object.entries(handlers)) process.off(signal, handler);
-      resolve(code);
-    };
-    for (const [signal, handler] of Object.entries(handlers)) process.on(signal, handler);
-  });
-}
-
-function reload(supervisor: Supervisor, source: ConfigSource, io: Io, logger: Logger): void {
-  if (source.kind === 'fixed') return logger.warn('there is no configuration file to reload');
-  const { config, problems } = readSource(source, io.env);
-  if (config === null) {
-    logger.error({ problems: formatProblems(problems) }, 'reload refused: the running configuration stays');
-    return;
+      drain: (signal) => void this.#drain(signal),
+      endNow: (signal) => void this.#endNow(signal),
+    });
   }
-  const plan = supervisor.reload(config);
-  setLevel(logger, config.log.level);
-  logger.info({ version: supervisor.version, ...plan }, 'reloaded');
+
+  /** The result of `starting`, or `undefined` where the process is told to end before. */
+  until<T>(starting: Promise<T>): Promise<T | undefined> {
+    return Promise.race([starting, this.ended.then(() => undefined)]);
+  }
+
+  /** A reload that was asked for meanwhile is made now. */
+  started(): void {
+    this.#hasStarted = true;
+    if (this.#reloadWanted) this.#reloader.reload();
+  }
+
+  close(): void {
+    this.#off();
+  }
+
+  #reload(): void {
+    if (this.#hasStarted) this.#reloader.reload();
+    else this.#reloadWanted = true;
+  }
+
+  async #drain(signal: string): Promise<void> {
+    const { drain } = this.#supervisor.config.timeouts;
+    this.#logger.info({ signal, limitMs: drain }, 'draining');
+    notifyService('stopping', this.#io.env, this.#logger);
+    const cut = await this.#supervisor.drain(this.#hasStarted ? drain : 0);
+    if (this.#forced) return;
+    this.#logger.info({ cut }, 'stopped');
+    this.#end(0);
+  }
+
+  async #endNow(signal: string): Promise<void> {
+    this.#forced = true;
+    this.#logger.warn({ signal }, 'second signal: ending at once');
+    await this.#supervisor.terminate();
+    this.#end(1);
+  }
 }

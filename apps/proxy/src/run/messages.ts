@@ -1,7 +1,9 @@
 import type { ListeningAddress } from '../cli/io.ts';
 import type { ProxyConfig } from '../config/index.ts';
 import type { LogLevel } from '../log/index.ts';
+import type { PoolStats } from '@rp/pool';
 import type { SharedUpstream, WorkerMemory } from './shared-memory.ts';
+import type { PurgeTarget } from './worker-cache.ts';
 
 /** One immutable configuration, and the shared memory that goes with it. */
 export interface Snapshot {
@@ -17,7 +19,30 @@ export interface WorkerBirth {
   readonly index: number;
   readonly workers: number;
   readonly memory: WorkerMemory;
+  /** Shared by all workers: see `connection-leases.ts`. */
+  readonly leases: SharedArrayBuffer;
   readonly snapshot: Snapshot;
+  /** A listening socket of this worker's own for each listener, in their order; null: to be opened. */
+  readonly sockets: readonly (number | null)[];
+}
+
+/** What only a worker knows of itself. */
+export interface WorkerReport {
+  /** Client connections that are open. */
+  readonly connections: number;
+  /** Timers that are armed. */
+  readonly timers: number;
+  /** Longest delay of the event loop in the last second, in milliseconds. */
+  readonly eventLoopDelay: number;
+  /** Bytes. */
+  readonly heapUsed: number;
+  /** Bytes. */
+  readonly heapLimit: number;
+  readonly overloaded: boolean;
+  /** Pools by upstream and by the backend's key. */
+  readonly pools: Readonly<Record<string, Readonly<Record<string, PoolStats>>>>;
+  /** Counts of the cache; null: there is none. */
+  readonly cache: Readonly<Record<string, number>> | null;
 }
 
 /** From the supervisor to a worker. */
@@ -28,7 +53,11 @@ export type ToWorker =
   | { readonly type: 'logLevel'; readonly level: LogLevel }
   | { readonly type: 'reopenLogs' }
   /** Another worker's cache invalidated this key. */
-  | { readonly type: 'invalidate'; readonly key: string };
+  | { readonly type: 'invalidate'; readonly key: string }
+  /** Remove from the cache; answered by `purged`. */
+  | { readonly type: 'purge'; readonly id: number; readonly what: PurgeTarget }
+  /** Say how you are; answered by `reported`. */
+  | { readonly type: 'report'; readonly id: number };
 
 /** From a worker to the supervisor. */
 export type FromWorker =
@@ -38,5 +67,7 @@ export type FromWorker =
   | { readonly type: 'failed'; readonly version: number; readonly message: string }
   /** An unsafe method invalidated this key: to be told to the other workers. */
   | { readonly type: 'invalidated'; readonly key: string }
+  | { readonly type: 'purged'; readonly id: number; readonly removed: number }
+  | { readonly type: 'reported'; readonly id: number; readonly report: WorkerReport }
   /** `cut`: connections that had to be closed before they were done. */
   | { readonly type: 'drained'; readonly cut: number };

@@ -1,4 +1,4 @@
-import { BackendTable } from '@rp/balancer';
+import { BackendTable, type BackendOptions } from '@rp/balancer';
 import { countersByteLength } from '@rp/core';
 import { SharedPermits } from '@rp/pool';
 import type { ProxyConfig, Upstream } from '../config/index.ts';
@@ -10,6 +10,7 @@ import type { ProxyConfig, Upstream } from '../config/index.ts';
  *                  pulse      Int32     written by that worker ten times a second, watched by the supervisor
  *   per upstream   table      @rp/balancer, shared-state.ts: states, active requests, positions, counters
  *                  permits    @rp/pool, shared-permits-layout.ts: one block per slot of the table
+ *   once           leases     connection-leases.ts: places for client connections
  *
  * The supervisor has the last thread number in tables and permits: it runs the health checks.
  */
@@ -29,6 +30,8 @@ export interface SharedUpstream {
   readonly permitCapacity: number;
   /** Threads that have a number in it: the workers and the supervisor. */
   readonly threads: number;
+  /** Who is in it: as configured, names replaced by their addresses as far as they are known. */
+  readonly backends: readonly BackendOptions[];
 }
 
 export function createWorkerMemory(): WorkerMemory {
@@ -39,20 +42,26 @@ const MIN_SLOTS = 64;
 const MIN_PERMITS = 256;
 
 /** Room for twice what is configured, so that reloads find room without losing counts. */
-export function createSharedUpstream(upstream: Upstream, workers: number): SharedUpstream {
+export function createSharedUpstream(
+  upstream: Upstream,
+  backends: readonly BackendOptions[],
+  workers: number,
+): SharedUpstream {
   const threads = workers + 1;
-  const capacity = Math.max(MIN_SLOTS, 2 * upstream.backends.length);
+  const capacity = Math.max(MIN_SLOTS, 2 * backends.length);
   const table = BackendTable.create({ capacity, workers: threads });
   const permitCapacity = Math.max(MIN_PERMITS, 2 * upstream.pool.maxConnections);
   const block = SharedPermits.byteLength(threads, permitCapacity);
   const permits = new SharedArrayBuffer(block * table.capacity);
-  return { name: upstream.name, table: table.buffer, permits, permitCapacity, threads };
+  return { name: upstream.name, table: table.buffer, permits, permitCapacity, threads, backends };
 }
 
 /** Whether an upstream still fits where it is after a reload. */
-export function fits(shared: SharedUpstream, upstream: Upstream): boolean {
+function fits(shared: SharedUpstream, upstream: Upstream, backends: readonly BackendOptions[]): boolean {
   const { capacity } = BackendTable.attach(shared.table, 0);
-  return upstream.backends.length <= capacity / 2 && upstream.pool.maxConnections <= shared.permitCapacity;
+  // What is still draining needs its slots, too.
+  const room = Math.max(capacity / 2, capacity - shared.backends.length);
+  return backends.length <= room && upstream.pool.maxConnections <= shared.permitCapacity;
 }
 
 /** The memory for a configuration; what still fits is kept, with everything that is counted in it. */
@@ -60,10 +69,14 @@ export function shareUpstreams(
   config: ProxyConfig,
   workers: number,
   before: readonly SharedUpstream[],
+  backendsOf: (upstream: Upstream) => readonly BackendOptions[],
 ): readonly SharedUpstream[] {
   return config.upstreams.map((upstream) => {
+    const backends = backendsOf(upstream);
     const kept = before.find((shared) => shared.name === upstream.name);
-    return kept !== undefined && fits(kept, upstream) ? kept : createSharedUpstream(upstream, workers);
+    return kept !== undefined && fits(kept, upstream, backends)
+      ? { ...kept, backends }
+      : createSharedUpstream(upstream, backends, workers);
   });
 }
 

@@ -1,244 +1,247 @@
-import { BackendTable, UpstreamGroup } from '@rp/balancer';
+import { BackendTable, nodeResolver, type Administration, type NameResolver, type Scheduler } from '@rp/balancer';
 import { Counters, counterNames } from '@rp/core';
 import type { ListeningAddress } from '../cli/io.ts';
 import { diffConfig, type Plan, type ProxyConfig } from '../config/index.ts';
-import type { LogLevel, Logger } from '../log/index.ts';
-import { groupOptions } from './group-options.ts';
-import type { Snapshot } from './messages.ts';
+import { setLevel, type LogLevel, type Logger } from '../log/index.ts';
+import { ConnectionLeases, leasesByteLength } from './connection-leases.ts';
+import { Fleet, type FleetOwner } from './fleet.ts';
+import { RunningListeners } from './listener-plan.ts';
+import type { Snapshot, WorkerBirth, WorkerReport } from './messages.ts';
 import { createWorkerMemory, permitsOf, shareUpstreams, type WorkerMemory } from './shared-memory.ts';
-import { WorkerHandle, type WorkerEvents } from './worker-handle.ts';
+import { UpstreamWatch } from './upstream-watch.ts';
+import type { PurgeTarget } from './worker-cache.ts';
 import { processClock } from './worker-engine.ts';
 
-/** Milliseconds between two looks at the workers. */
-const WATCH = 500;
-/** Milliseconds before a worker that died is replaced: the first at once, then doubled, up to the last. */
-const FIRST_DELAY = 100;
-const LAST_DELAY = 10_000;
-/** A worker that lived this long may die without making the next wait longer. */
-const LONG_LIFE = 60_000;
+/** Milliseconds that the start waits for name servers; after that, connections look names up by themselves. */
+const RESOLVE_LIMIT = 3_000;
 
-interface Slot {
-  readonly memory: WorkerMemory;
-  handle: WorkerHandle | undefined;
-  bornAt: number;
-  deaths: number;
-  timer: NodeJS.Timeout | undefined;
+/** What a supervisor is made with. */
+export interface SupervisorOptions {
+  readonly config: ProxyConfig;
+  /** Number of worker threads. */
+  readonly workers: number;
+  readonly logger: Logger;
+  /** Listening sockets that were handed over, by listener and worker. Default: none. */
+  readonly sockets?: (listener: number, worker: number) => number | null;
+  /** Default: the system's. */
+  readonly resolver?: NameResolver;
 }
 
 /**
- * The main thread's part: it owns the configuration and the shared memory, starts the workers, watches them, and
- * replaces those that die. It carries no traffic.
+ * The main thread's part: it owns the configuration, the shared memory and the workers, checks the backends' health
+ * and follows their names. It carries no traffic.
  */
-export class Supervisor implements WorkerEvents {
+export class Supervisor implements FleetOwner {
   readonly #logger: Logger;
   readonly #workers: number;
-  readonly #slots: Slot[] = [];
+  readonly #fleet: Fleet;
+  readonly #memory: readonly WorkerMemory[];
+  readonly #leases: SharedArrayBuffer;
   readonly #clock: () => number = processClock();
+  readonly #sockets: NonNullable<SupervisorOptions['sockets']>;
+  readonly #resolver: NameResolver;
+  readonly #listeners: RunningListeners;
+  /** As it was written; the one in the snapshot knows the ports that the system chose. */
+  #config: ProxyConfig;
   #snapshot: Snapshot;
-  #groups: Map<string, UpstreamGroup> = new Map();
-  #watch: NodeJS.Timeout | undefined = undefined;
-  #draining = false;
-  #waitingForDrain: Set<number> = new Set();
-  #cut = 0;
-  #drained: ((cut: number) => void) | undefined = undefined;
-  #started:
-    | { resolve: (listening: readonly ListeningAddress[]) => void; reject: (error: Error) => void }
-    | undefined;
+  #watches: Map<string, UpstreamWatch> = new Map();
+  #started = false;
 
-  constructor(config: ProxyConfig, workers: number, logger: Logger) {
+  constructor({ config, workers, logger, sockets, resolver }: SupervisorOptions) {
     this.#logger = logger;
     this.#workers = workers;
-    this.#snapshot = { version: 1, config, upstreams: shareUpstreams(config, workers, []) };
-    for (let i = 0; i < workers; i++) {
-      const memory = createWorkerMemory();
-      this.#slots.push({ memory, handle: undefined, bornAt: 0, deaths: 0, timer: undefined });
-    }
-    this.#observeGroups();
+    this.#config = config;
+    this.#sockets = sockets ?? (() => null);
+    this.#resolver = resolver ?? nodeResolver();
+    this.#listeners = new RunningListeners(config.listeners);
+    this.#memory = Array.from({ length: workers }, createWorkerMemory);
+    this.#leases = new SharedArrayBuffer(leasesByteLength(workers));
+    this.#snapshot = { version: 0, config, upstreams: [] };
+    this.#fleet = new Fleet(this, workers, logger, this.#clock);
   }
 
+  /** The configuration that is in force. */
   get config(): ProxyConfig {
-    return this.#snapshot.config;
+    return this.#config;
   }
 
+  /** Grows by one with every reload. */
   get version(): number {
     return this.#snapshot.version;
   }
 
   get isReady(): boolean {
-    return !this.#draining && this.#slots.every((slot) => slot.handle?.isReady === true);
+    return this.#started && !this.#fleet.isEnding && this.#fleet.readyCount > 0;
   }
 
-  /** The supervisor's own view of each upstream group: for statistics, health checks and the operator. */
-  get groups(): ReadonlyMap<string, UpstreamGroup> {
-    return this.#groups;
+  get workers(): { readonly configured: number; readonly ready: number; readonly restarts: number } {
+    const { size: configured, readyCount: ready, restarts } = this.#fleet;
+    return { configured, ready, restarts };
+  }
+
+  get upstreams(): ReadonlyMap<string, UpstreamWatch> {
+    return this.#watches;
   }
 
   /** Resolves when every worker accepts connections; rejects if one cannot. */
-  start(): Promise<readonly ListeningAddress[]> {
-    return new Promise((resolve, reject) => {
-      this.#started = { resolve, reject };
-      // One first: where port 0 is asked for, or an address cannot be had, it is known before the rest starts.
-      this.#spawn(0);
-      this.#watch = setInterval(() => this.#look(), WATCH);
+  async start(): Promise<readonly ListeningAddress[]> {
+    const resolved = this.#follow(this.#config);
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, RESOLVE_LIMIT);
     });
+    await Promise.race([resolved, late]);
+    clearTimeout(timer);
+    this.#renew();
+    const listening = await this.#fleet.start();
+    this.#started = true;
+    return listening;
   }
 
   /** Counters of all workers added up, those of workers that died included. */
   counters(): Record<string, number> {
     const sum: Record<string, number> = Object.fromEntries(counterNames.map((name) => [name, 0]));
-    for (const { memory } of this.#slots) {
-      const one = new Counters(memory.counters).snapshot();
+    for (const { counters } of this.#memory) {
+      const one = new Counters(counters).snapshot();
       for (const name of counterNames) sum[name]! += one[name]!;
     }
     return sum;
   }
 
-  /** Takes a valid configuration over in all workers; returns what is different. */
-  reload(config: ProxyConfig): Plan {
-    const plan = diffConfig(this.#snapshot.config, config);
-    const upstreams = shareUpstreams(config, this.#workers, this.#snapshot.upstreams);
-    this.#snapshot = { version: this.#snapshot.version + 1, config, upstreams };
-    this.#observeGroups();
-    for (const { handle } of this.#slots) handle?.tell({ type: 'apply', snapshot: this.#snapshot });
-    return plan;
+  /** What the workers say of themselves; `undefined` for those that do not answer. */
+  reports(): Promise<readonly (WorkerReport | undefined)[]> {
+    return this.#fleet.reports();
+  }
+
+  /** What a valid configuration would change. */
+  plan(config: ProxyConfig): Plan {
+    return diffConfig(this.#config, config);
+  }
+
+  /** Takes a valid configuration over in all workers. */
+  reload(config: ProxyConfig): void {
+    this.#config = config;
+    this.#listeners.update(config.listeners);
+    // Names that are new stand there by name until they are resolved.
+    void this.#follow(config);
+    this.#renew();
+    this.logLevel(config.log.level);
+  }
+
+  /** Removes responses from the caches of all workers. */
+  purge(what: PurgeTarget): Promise<{ readonly removed: number; readonly silent: number }> {
+    return this.#fleet.purge(what);
+  }
+
+  /** @returns how many backends that were; 0: there is none of this name */
+  administer(upstream: string, backend: string, to: Administration): number {
+    return this.#watches.get(upstream)?.administer(backend, to) ?? 0;
   }
 
   logLevel(level: LogLevel): void {
-    for (const { handle } of this.#slots) handle?.tell({ type: 'logLevel', level });
+    setLevel(this.#logger, level);
+    this.#fleet.tell({ type: 'logLevel', level });
   }
 
   reopenLogs(): void {
-    for (const { handle } of this.#slots) handle?.tell({ type: 'reopenLogs' });
+    this.#fleet.tell({ type: 'reopenLogs' });
   }
 
-  /** Lets every worker finish; resolves with the number of connections that had to be cut. */
-  drain(limit: number): Promise<number> {
-    this.#draining = true;
-    clearInterval(this.#watch);
-    return new Promise((resolve) => {
-      this.#drained = resolve;
-      for (const slot of this.#slots) {
-        clearTimeout(slot.timer);
-        if (slot.handle === undefined) continue;
-        this.#waitingForDrain.add(slot.handle.index);
-        slot.handle.tell({ type: 'drain', limit });
-      }
-      if (this.#waitingForDrain.size === 0) resolve(0);
-    });
+  /** Lets every worker finish within `limit` ms; resolves with the number of connections that had to be cut. */
+  async drain(limit: number): Promise<number> {
+    const cut = await this.#fleet.drain(limit);
+    this.#stopWatching();
+    return cut;
   }
 
   /** Ends all workers at once. */
   async terminate(): Promise<void> {
-    this.#draining = true;
-    clearInterval(this.#watch);
-    await Promise.all(this.#slots.map((slot) => slot.handle?.terminate()));
+    this.#stopWatching();
+    await this.#fleet.terminate();
   }
 
-  // ---- WorkerEvents -----------------------------------------------------------------------------------------
+  // ---- FleetOwner -------------------------------------------------------------------------------------------
 
-  ready(index: number, listening: readonly ListeningAddress[]): void {
-    this.#logger.info({ worker: index }, 'worker ready');
-    if (this.#started === undefined) return;
-    if (index === 0) {
-      this.#listening = listening;
-      this.#snapshot = { ...this.#snapshot, config: withPorts(this.#snapshot.config, listening) };
-      for (let i = 1; i < this.#workers; i++) this.#spawn(i);
-    }
-    if (!this.isReady) return;
-    const started = this.#started;
-    this.#started = undefined;
-    started.resolve(this.#listening);
+  birthOf(index: number): WorkerBirth {
+    return {
+      index,
+      workers: this.#workers,
+      memory: this.#memory[index]!,
+      leases: this.#leases,
+      snapshot: this.#snapshot,
+      sockets: this.#listeners.current.map((_, listener) => this.#sockets(listener, index)),
+    };
   }
 
-  refused(index: number, version: number, message: string): void {
-    this.#logger.error(
-      { worker: index, version, error: message },
-      'a worker could not take the configuration over',
-    );
-  }
-
-  invalidated(index: number, key: string): void {
-    for (const { handle } of this.#slots) {
-      if (handle !== undefined && handle.index !== index) handle.tell({ type: 'invalidate', key });
-    }
-  }
-
-  drained(index: number, cut: number): void {
-    this.#cut += cut;
-    this.#waitingForDrain.delete(index);
-    if (this.#waitingForDrain.size === 0) this.#drained?.(this.#cut);
-  }
-
-  died(index: number, reason: string): void {
-    const slot = this.#slots[index]!;
-    slot.handle = undefined;
-    if (this.#draining) return this.drained(index, 0);
-    this.#reclaim(index, slot);
-    if (this.#started !== undefined) {
-      const started = this.#started;
-      this.#started = undefined;
-      clearInterval(this.#watch);
-      void this.terminate().then(() => started.reject(new Error(reason)));
-      return;
-    }
-    const now = this.#clock();
-    slot.deaths = now - slot.bornAt > LONG_LIFE ? 1 : slot.deaths + 1;
-    const delay = slot.deaths === 1 ? 0 : Math.min(LAST_DELAY, FIRST_DELAY * 2 ** (slot.deaths - 2));
-    this.#logger.error({ worker: index, reason, deaths: slot.deaths, restartInMs: delay }, 'a worker died');
-    slot.timer = setTimeout(() => this.#spawn(index), delay);
-  }
-
-  // ---- Inside -----------------------------------------------------------------------------------------------
-
-  #listening: readonly ListeningAddress[] = [];
-
-  #spawn(index: number): void {
-    const slot = this.#slots[index]!;
-    const now = this.#clock();
-    slot.bornAt = now;
-    const birth = { index, workers: this.#workers, memory: slot.memory, snapshot: this.#snapshot };
-    slot.handle = new WorkerHandle(birth, now, this);
-  }
-
-  #look(): void {
-    const now = this.#clock();
-    for (const { handle } of this.#slots) handle?.checkPulse(now);
+  firstReady(listening: readonly ListeningAddress[]): void {
+    this.#listeners.bound(listening);
+    const { config } = this.#snapshot;
+    this.#snapshot = { ...this.#snapshot, config: { ...config, listeners: this.#listeners.current } };
   }
 
   /** What a dead worker held in shared memory is free again; its sums stay, its gauges go. */
-  #reclaim(index: number, slot: Slot): void {
-    for (const group of this.#groups.values()) group.reclaim(index);
+  died(index: number): void {
+    for (const watch of this.#watches.values()) watch.reclaim(index);
     for (const shared of this.#snapshot.upstreams) {
       const { capacity } = BackendTable.attach(shared.table, 0);
       for (let backend = 0; backend < capacity; backend++) {
         permitsOf(shared, backend, this.#workers).reclaim(index);
       }
     }
-    new Counters(slot.memory.counters).clearGauges();
+    ConnectionLeases.reclaim(this.#leases, index);
+    new Counters(this.#memory[index]!.counters).clearGauges();
   }
 
-  #observeGroups(): void {
-    const groups = new Map<string, UpstreamGroup>();
-    for (const shared of this.#snapshot.upstreams) {
-      const upstream = this.#snapshot.config.upstreams.find(({ name }) => name === shared.name)!;
-      const running = this.#groups.get(shared.name);
-      if (running !== undefined && running.table.buffer === shared.table) {
-        running.update(groupOptions(upstream));
-        groups.set(shared.name, running);
-      } else {
-        const table = BackendTable.attach(shared.table, this.#workers);
-        groups.set(shared.name, new UpstreamGroup({ name: shared.name, table, ...groupOptions(upstream) }));
-      }
+  // ---- Inside -----------------------------------------------------------------------------------------------
+
+  /** Watches the upstreams of this configuration, and no others. */
+  async #follow(config: ProxyConfig): Promise<void> {
+    const watches = new Map<string, UpstreamWatch>();
+    for (const upstream of config.upstreams) {
+      watches.set(upstream.name, this.#watches.get(upstream.name) ?? this.#watchOf(upstream));
     }
-    this.#groups = groups;
+    for (const [name, watch] of this.#watches) if (!watches.has(name)) watch.stop();
+    this.#watches = watches;
+    await Promise.all(config.upstreams.map((upstream) => watches.get(upstream.name)!.follow(upstream)));
+  }
+
+  #watchOf(upstream: ProxyConfig['upstreams'][number]): UpstreamWatch {
+    return new UpstreamWatch(upstream, {
+      logger: this.#logger,
+      scheduler: scheduler(this.#clock),
+      resolver: this.#resolver,
+      thread: this.#workers,
+      onBackends: () => this.#addressesChanged(),
+    });
+  }
+
+  #addressesChanged(): void {
+    // Before the first workers start there is nobody to tell.
+    if (this.#snapshot.version === 0 || this.#fleet.isEnding) return;
+    this.#logger.info('addresses of backends changed');
+    this.#renew();
+  }
+
+  /** Makes the snapshot of the configuration and the addresses of now, and gives it to everybody. */
+  #renew(): void {
+    const config = { ...this.#config, listeners: this.#listeners.current };
+    const backendsOf = ({ name }: { readonly name: string }) => this.#watches.get(name)!.backends;
+    const upstreams = shareUpstreams(config, this.#workers, this.#snapshot.upstreams, backendsOf);
+    this.#snapshot = { version: this.#snapshot.version + 1, config, upstreams };
+    for (const shared of upstreams) this.#watches.get(shared.name)!.use(shared);
+    this.#fleet.tell({ type: 'apply', snapshot: this.#snapshot });
+  }
+
+  #stopWatching(): void {
+    for (const watch of this.#watches.values()) watch.stop();
   }
 }
 
-/** Ports that the system chose become part of the configuration: the other workers, and successors, share them. */
-function withPorts(config: ProxyConfig, listening: readonly ListeningAddress[]): ProxyConfig {
-  const listeners = config.listeners.map((listener, index) => ({
-    ...listener,
-    port: listening[index]?.port ?? listener.port,
-  }));
-  return { ...config, listeners };
+/** Timers of this thread that do not keep the process alive. */
+function scheduler(clock: () => number): Scheduler {
+  return {
+    now: clock,
+    setTimer: (callback, ms) => setTimeout(callback, ms).unref(),
+    clearTimer: (timer) => clearTimeout(timer as NodeJS.Timeout),
+  };
 }

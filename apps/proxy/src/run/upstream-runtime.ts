@@ -4,12 +4,12 @@ import {
   Upstream,
   type BackendConnection,
   type BackendTarget,
-  type BackendTls,
   type Engine,
 } from '@rp/core';
 import { ConnectionPool, type PoolLimits, type PoolSlot, type PoolStats } from '@rp/pool';
-import { readFileSync } from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
 import type { Pool, Upstream as UpstreamConfig } from '../config/index.ts';
+import { backendTls, tlsConfig } from './backend-tls.ts';
 import { groupOptions } from './group-options.ts';
 import { permitsOf, type SharedUpstream } from './shared-memory.ts';
 
@@ -30,36 +30,50 @@ export interface UpstreamThread {
  * used. It outlives reloads as long as its shared memory does, and with it connections, counts and states.
  */
 export class UpstreamRuntime {
-  readonly shared: SharedUpstream;
-  readonly upstream: Upstream;
   readonly #thread: UpstreamThread;
   readonly #group: UpstreamGroup;
   readonly #pools: Map<string, BackendPool> = new Map();
+  #shared: SharedUpstream;
   #config: UpstreamConfig;
+  #upstream: Upstream;
 
   constructor(config: UpstreamConfig, shared: SharedUpstream, thread: UpstreamThread) {
-    this.shared = shared;
+    this.#shared = shared;
     this.#thread = thread;
     this.#config = config;
     this.#group = new UpstreamGroup({
       name: config.name,
       table: BackendTable.attach(shared.table, thread.thread),
       onStateChange: thread.onStateChange,
-      ...groupOptions(config),
+      ...groupOptions(config, shared.backends),
     });
-    this.upstream = this.#createUpstream();
+    this.#upstream = this.#createUpstream();
+  }
+
+  get shared(): SharedUpstream {
+    return this.#shared;
+  }
+
+  /** For the routes of the settings in force. */
+  get upstream(): Upstream {
+    return this.#upstream;
   }
 
   /** Takes another configuration over; backends that are gone finish what they have. */
-  update(config: UpstreamConfig): Upstream {
+  update(config: UpstreamConfig, shared: SharedUpstream): void {
+    const before = this.#config;
+    this.#group.update(groupOptions(config, shared.backends));
     this.#config = config;
-    this.#group.update(groupOptions(config));
-    const present = new Set(this.#group.set.backends.map((backend) => backend.key));
+    this.#shared = shared;
     for (const [key, pool] of this.#pools) {
-      if (present.has(key)) pool.update(poolLimits(config.pool));
+      const backend = this.#group.set.byKey(key);
+      // Connections are made one way: with other TLS options there must be others.
+      const stays = backend !== undefined && isDeepStrictEqual(tlsConfig(before, backend), tlsConfig(config, backend));
+      if (stays) pool.update(poolLimits(config.pool));
       else this.#dismiss(key, pool);
     }
-    return this.upstream;
+    // A new one, since it remembers pools: one that was dismissed must not be met again when its backend returns.
+    this.#upstream = this.#createUpstream();
   }
 
   close(): void {
@@ -75,7 +89,7 @@ export class UpstreamRuntime {
       name: this.#config.name,
       balancer: this.#group as unknown as ConstructorParameters<typeof Upstream>[0]['balancer'],
       setsAffinity: this.#config.affinity?.by === 'cookie',
-      createPool: (target) => this.#createPool(target),
+      createPool: (target) => this.#pools.get(target.key) ?? this.#createPool(target),
     });
   }
 
@@ -83,10 +97,10 @@ export class UpstreamRuntime {
     const { engine, thread } = this.#thread;
     const { runtime } = engine;
     const { pool: limits } = this.#config;
-    const connector = new BackendConnector(runtime, target, backendTls(this.#config, target));
+    const connector = new BackendConnector(runtime, target, backendTls(this.#config, target as Target));
     const pool = new ConnectionPool<PooledConnection>({
       connector,
-      permits: permitsOf(this.shared, (target as Target).index, thread, limits.maxConnections),
+      permits: permitsOf(this.#shared, (target as Target).index, thread, limits.maxConnections),
       clock: () => runtime.now,
       ...poolLimits(limits),
     });
@@ -108,18 +122,5 @@ function poolLimits(pool: Pool): PoolLimits {
     ...same,
     maxLifetime: maxLifetime === 0 ? Infinity : maxLifetime,
     maxRequestsPerConnection: maxRequestsPerConnection === 0 ? Infinity : maxRequestsPerConnection,
-  };
-}
-
-function backendTls(upstream: UpstreamConfig, target: BackendTarget): BackendTls {
-  if (target.protocol !== 'https' && target.protocol !== 'h2') return {};
-  const own = upstream.backends.find(({ url }) => url.host === target.host && url.port === target.port);
-  const tls = own?.tls ?? upstream.tls;
-  return {
-    verify: tls.verify,
-    ...(tls.serverName === null ? {} : { serverName: tls.serverName }),
-    ...(tls.ca === null ? {} : { ca: readFileSync(tls.ca, 'utf8') }),
-    ...(tls.cert === null ? {} : { cert: readFileSync(tls.cert, 'utf8') }),
-    ...(tls.key === null ? {} : { key: readFileSync(tls.key, 'utf8') }),
   };
 }

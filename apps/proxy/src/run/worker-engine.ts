@@ -6,10 +6,12 @@ import type { ListeningAddress } from '../cli/io.ts';
 import type { Cache, ProxyConfig } from '../config/index.ts';
 import { AccessLog, LogSink, createLogger, setLevel, type LogLevel, type Logger } from '../log/index.ts';
 import { ExchangeLog } from './access-adapter.ts';
+import { ConnectionLeases } from './connection-leases.ts';
 import { eventLog } from './event-log.ts';
-import type { Snapshot, WorkerBirth } from './messages.ts';
+import type { Snapshot, WorkerBirth, WorkerReport } from './messages.ts';
 import { UpstreamRuntime } from './upstream-runtime.ts';
 import { createCache, purge, type PurgeTarget } from './worker-cache.ts';
+import { WorkerWatch } from './worker-watch.ts';
 
 /** Milliseconds between two flushes of the access log. */
 const FLUSH = 250;
@@ -32,6 +34,7 @@ export class WorkerEngine {
   readonly #accessSink: LogSink;
   readonly #access: AccessLog;
   readonly #invalidated: (key: string) => void;
+  readonly #watch: WorkerWatch;
   #upstreams: Map<string, UpstreamRuntime> = new Map();
   #cache: HttpCache | undefined = undefined;
   #cacheConfig: Cache | undefined = undefined;
@@ -55,6 +58,8 @@ export class WorkerEngine {
       counters: new Counters(birth.memory.counters),
       ...(log.access.enabled ? { accessLog: new ExchangeLog(this.#access, clock) } : {}),
     });
+    const leases = new ConnectionLeases(birth.leases, birth.index, config.limits.maxConnections);
+    this.#watch = new WorkerWatch(this.engine, leases, config.overload, this.#logger);
     this.apply(birth.snapshot);
   }
 
@@ -66,23 +71,26 @@ export class WorkerEngine {
       const upstream = config.upstreams.find(({ name }) => name === shared.name)!;
       const running = this.#upstreams.get(shared.name);
       if (running?.shared.table === shared.table) {
-        running.update(upstream);
+        running.update(upstream, shared);
         upstreams.set(shared.name, running);
       } else {
         upstreams.set(shared.name, new UpstreamRuntime(upstream, shared, this.#thread()));
       }
     }
     this.#useCache(config.cache);
-    this.engine.apply(settingsOf(config, this.#birth.workers, (name) => upstreams.get(name)!.upstream));
+    this.engine.apply(settingsOf(config, (name) => upstreams.get(name)!.upstream));
+    this.#watch.apply(config.overload, config.limits.maxConnections);
     for (const [name, running] of this.#upstreams) if (upstreams.get(name) !== running) running.close();
     this.#upstreams = upstreams;
   }
 
   async listen(): Promise<readonly ListeningAddress[]> {
-    const { listeners } = this.#birth.snapshot.config;
+    const { snapshot, sockets, workers } = this.#birth;
     const listening: ListeningAddress[] = [];
-    for (const { address, port, tls } of listeners) {
-      const bound = await this.engine.listen({ address, port, reusePort: this.#birth.workers > 1 });
+    for (const [at, { address, port, tls }] of snapshot.config.listeners.entries()) {
+      const fd = sockets[at] ?? null;
+      const place = fd === null ? { address, port, reusePort: workers > 1 } : { fd };
+      const bound = await this.engine.listen(place);
       listening.push({ address: bound.address, port: bound.port, tls: tls !== null });
     }
     return listening;
@@ -109,6 +117,14 @@ export class WorkerEngine {
     this.engine.useCache(this.#cache);
   }
 
+  /** What only this worker knows of itself. */
+  report(): WorkerReport {
+    const pools = Object.fromEntries([...this.#upstreams].map(([name, one]) => [name, one.poolStats()]));
+    const cache = this.#cache === undefined ? null : { ...this.#cache.stats, ...this.#cache.counts() };
+    const timers = this.engine.runtime.wheel.armed;
+    return { connections: this.engine.connections, timers, ...this.#watch.vitals(), pools, cache };
+  }
+
   logLevel(level: LogLevel): void {
     setLevel(this.#logger, level);
   }
@@ -122,9 +138,9 @@ export class WorkerEngine {
   /** Resolves with the number of connections that had to be cut, when all logs are written. */
   async drain(limit: number): Promise<number> {
     const cut = await this.engine.drain(limit);
+    this.#watch.stop();
     this.#access.close();
-    this.#logSink.close();
-    if (this.#accessSink !== this.#logSink) this.#accessSink.close();
+    await Promise.all([...new Set([this.#logSink, this.#accessSink])].map((sink) => sink.close()));
     return cut;
   }
 
@@ -139,10 +155,9 @@ export class WorkerEngine {
   }
 }
 
-/** The configuration in the words of the engine. Limits of the process are shared out among the workers. */
+/** The configuration in the words of the engine. */
 export function settingsOf(
   config: ProxyConfig,
-  workers: number,
   upstream: (name: string) => Upstream,
 ): SettingsInput {
   const { limits, timeouts, forwarding } = config;
@@ -157,7 +172,7 @@ export function settingsOf(
     routes,
     timeouts,
     limits: {
-      maxConnections: Math.max(1, Math.ceil(limits.maxConnections / workers)),
+      maxConnections: limits.maxConnections,
       perAddress: limits.perAddress === 0 ? Infinity : limits.perAddress,
       requestLine: limits.requestLine,
       headers: limits.headers,

@@ -1,3 +1,4 @@
+import { setImmediate as immediate } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { FromWorker, ToWorker, WorkerBirth } from './messages.ts';
 import { WorkerEngine } from './worker-engine.ts';
@@ -12,6 +13,7 @@ const say = (message: FromWorker): void => port.postMessage(message);
 const pulse = new Int32Array(birth.memory.pulse);
 setInterval(() => Atomics.add(pulse, 0, 1), PULSE).unref();
 
+let draining = false;
 const worker = new WorkerEngine(birth, (key) => say({ type: 'invalidated', key }));
 
 port.on('message', (message: ToWorker) => {
@@ -26,6 +28,10 @@ port.on('message', (message: ToWorker) => {
       return worker.reopenLogs();
     case 'invalidate':
       return worker.invalidate(message.key);
+    case 'purge':
+      return say({ type: 'purged', id: message.id, removed: worker.purge(message.what) });
+    case 'report':
+      return say({ type: 'reported', id: message.id, report: worker.report() });
   }
 });
 
@@ -39,6 +45,11 @@ function apply(snapshot: Extract<ToWorker, { type: 'apply' }>['snapshot']): void
 }
 
 async function drain(limit: number): Promise<void> {
+  draining = true;
+  // Whatever waits in the kernel's queue of a socket that is closed gets a reset: two turns of the loop accept what
+  // is there, and right after the second one the queue is as empty as it can be.
+  await immediate();
+  await immediate();
   const cut = await worker.drain(limit);
   say({ type: 'drained', cut });
   port.close();
@@ -49,7 +60,10 @@ function messageOf(error: unknown): string {
 }
 
 try {
-  say({ type: 'ready', listening: await worker.listen() });
+  const listening = await worker.listen();
+  // Told to go before it had come: what was opened since is closed again.
+  if (draining) worker.engine.close();
+  else say({ type: 'ready', listening });
 } catch (error) {
   say({ type: 'failed', version: birth.snapshot.version, message: messageOf(error) });
 }

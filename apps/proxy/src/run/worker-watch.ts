@@ -1,0 +1,74 @@
+import type { Engine } from '@rp/core';
+import { getHeapStatistics } from 'node:v8';
+import type { Overload } from '../config/index.ts';
+import type { Logger } from '../log/index.ts';
+import type { ConnectionLeases } from './connection-leases.ts';
+import { OverloadMonitor, SAMPLE_INTERVAL } from './overload.ts';
+
+/** How a worker is. */
+export interface Vitals {
+  readonly eventLoopDelay: number;
+  readonly heapUsed: number;
+  readonly heapLimit: number;
+  readonly overloaded: boolean;
+}
+
+/** Looks after one worker from inside: overload, and the places for connections that it shares with the others. */
+export class WorkerWatch {
+  readonly #engine: Engine;
+  readonly #leases: ConnectionLeases;
+  readonly #logger: Logger;
+  readonly #clock: () => number;
+  readonly #monitor: OverloadMonitor;
+  readonly #timer: NodeJS.Timeout;
+  #expected: number;
+
+  constructor(engine: Engine, leases: ConnectionLeases, overload: Overload, logger: Logger) {
+    this.#engine = engine;
+    this.#leases = leases;
+    this.#logger = logger;
+    this.#clock = engine.runtime.clock;
+    this.#monitor = new OverloadMonitor(overload);
+    this.#expected = this.#clock() + SAMPLE_INTERVAL;
+    this.#timer = setInterval(() => this.#look(), SAMPLE_INTERVAL).unref();
+  }
+
+  /** Takes limits over; to be called after the engine took its settings over. */
+  apply(overload: Overload, maxConnections: number): void {
+    this.#monitor.limits = overload;
+    this.#leases.limit = maxConnections;
+    const { limits } = this.#engine.runtime.settings;
+    // Read by the engine for each connection that it accepts: the limit of the process, rather than a fixed share.
+    Object.defineProperty(limits, 'maxConnections', {
+      get: () => this.#leases.allowance(this.#engine.connections),
+    });
+  }
+
+  vitals(): Vitals {
+    const { used_heap_size: heapUsed, heap_size_limit: heapLimit } = getHeapStatistics();
+    const { overloaded, worstDelay } = this.#monitor;
+    return { eventLoopDelay: worstDelay, heapUsed, heapLimit, overloaded };
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  #look(): void {
+    const now = this.#clock();
+    const delay = Math.max(0, now - this.#expected);
+    this.#expected = now + SAMPLE_INTERVAL;
+    const { used_heap_size: used, heap_size_limit: limit } = getHeapStatistics();
+    const { runtime } = this.#engine;
+    const before = runtime.overloaded;
+    runtime.overloaded = this.#monitor.sample({ delay, heap: used / limit });
+    if (runtime.overloaded !== before) this.#report(runtime.overloaded, delay, used / limit);
+    this.#leases.settle(this.#engine.connections);
+  }
+
+  #report(overloaded: boolean, delay: number, heap: number): void {
+    const fields = { eventLoopDelayMs: Math.round(delay), heapPercent: Math.round(heap * 100) };
+    if (overloaded) this.#logger.warn(fields, 'overloaded: new requests are refused');
+    else this.#logger.info(fields, 'no longer overloaded');
+  }
+}
