@@ -53,8 +53,8 @@ export interface Downstream {
   /** The peer is one of `trustedProxies`. */
   readonly trusted: boolean;
 
-  /** Asks the listener before anything else: it may edit the request, and an answer ends it. */
-  admit(request: RequestHead): LocalAnswer | undefined;
+  /** Asks the listener before anything else: it may edit the request, and an answer or a failure ends it. */
+  admit(request: RequestHead): LocalAnswer | ProxyFailure | undefined;
   /** What is added to a request that comes from here. */
   forwardRules(requestId: string): ForwardRequest;
 

@@ -139,6 +139,7 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
       return this.fail(new ProxyFailure('OVERLOADED', 'over a limit of the process'));
     }
     const own = this.downstream.admit(request);
+    if (own instanceof ProxyFailure) return this.fail(own);
     if (own !== undefined) return this.#answer(own, false);
     if (request.method === 'TRACE') return this.fail(new ProxyFailure('METHOD_NOT_ALLOWED', 'TRACE is not forwarded'));
     if (request.method === 'CONNECT') return this.fail(new ProxyFailure('NOT_IMPLEMENTED', 'CONNECT is not served'));

@@ -2,6 +2,7 @@ import type { ListeningAddress } from '../cli/io.ts';
 import type { ProxyConfig } from '../config/index.ts';
 import type { LogLevel } from '../log/index.ts';
 import type { PoolStats } from '@rp/pool';
+import type { ListenerSecrets } from './listener-secrets.ts';
 import type { SharedUpstream, WorkerMemory } from './shared-memory.ts';
 import type { PurgeTarget } from './worker-cache.ts';
 
@@ -11,6 +12,8 @@ export interface Snapshot {
   readonly version: number;
   readonly config: ProxyConfig;
   readonly upstreams: readonly SharedUpstream[];
+  /** For each listener of `config`, in their order; null: it has no TLS. */
+  readonly secrets: readonly (ListenerSecrets | null)[];
 }
 
 /** What a worker is born with. */

@@ -1,6 +1,7 @@
 import { BackendTable, type BackendOptions } from '@rp/balancer';
 import { countersByteLength } from '@rp/core';
 import { SharedPermits } from '@rp/pool';
+import { HANDSHAKE_COUNTER_BYTES } from '@rp/tls';
 import type { ProxyConfig, Upstream } from '../config/index.ts';
 
 /*
@@ -8,6 +9,7 @@ import type { ProxyConfig, Upstream } from '../config/index.ts';
  *
  *   per worker     counters   Float64   written by that worker, added up by the supervisor (@rp/core, counters.ts)
  *                  pulse      Int32     written by that worker ten times a second, watched by the supervisor
+ *                  handshakes Float64  the same, for TLS (@rp/tls, handshake-counters.ts)
  *   per upstream   table      @rp/balancer, shared-state.ts: states, active requests, positions, counters
  *                  permits    @rp/pool, shared-permits-layout.ts: one block per slot of the table
  *   once           leases     connection-leases.ts: places for client connections
@@ -19,6 +21,7 @@ import type { ProxyConfig, Upstream } from '../config/index.ts';
 export interface WorkerMemory {
   readonly counters: SharedArrayBuffer;
   readonly pulse: SharedArrayBuffer;
+  readonly handshakes: SharedArrayBuffer;
 }
 
 /** Memory of one upstream group. */
@@ -35,7 +38,11 @@ export interface SharedUpstream {
 }
 
 export function createWorkerMemory(): WorkerMemory {
-  return { counters: new SharedArrayBuffer(countersByteLength), pulse: new SharedArrayBuffer(4) };
+  return {
+    counters: new SharedArrayBuffer(countersByteLength),
+    pulse: new SharedArrayBuffer(4),
+    handshakes: new SharedArrayBuffer(HANDSHAKE_COUNTER_BYTES),
+  };
 }
 
 const MIN_SLOTS = 64;

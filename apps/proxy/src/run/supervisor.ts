@@ -1,8 +1,10 @@
 import { BackendTable, nodeResolver, type Administration, type NameResolver, type Scheduler } from '@rp/balancer';
 import { Counters, counterNames } from '@rp/core';
+import { HandshakeCounters } from '@rp/tls';
 import type { ListeningAddress } from '../cli/io.ts';
 import { diffConfig, type Plan, type ProxyConfig } from '../config/index.ts';
 import { setLevel, type LogLevel, type Logger } from '../log/index.ts';
+import { CertificateKeeper } from './certificate-keeper.ts';
 import { ConnectionLeases, leasesByteLength } from './connection-leases.ts';
 import { Fleet, type FleetOwner } from './fleet.ts';
 import { RunningListeners } from './listener-plan.ts';
@@ -41,6 +43,7 @@ export class Supervisor implements FleetOwner {
   readonly #sockets: NonNullable<SupervisorOptions['sockets']>;
   readonly #resolver: NameResolver;
   readonly #listeners: RunningListeners;
+  readonly #certificates: CertificateKeeper;
   /** As it was written; the one in the snapshot knows the ports that the system chose. */
   #config: ProxyConfig;
   #snapshot: Snapshot;
@@ -54,9 +57,10 @@ export class Supervisor implements FleetOwner {
     this.#sockets = sockets ?? (() => null);
     this.#resolver = resolver ?? nodeResolver();
     this.#listeners = new RunningListeners(config.listeners);
+    this.#certificates = new CertificateKeeper(config.listeners, logger, () => this.#certificatesChanged());
     this.#memory = Array.from({ length: workers }, createWorkerMemory);
     this.#leases = new SharedArrayBuffer(leasesByteLength(workers));
-    this.#snapshot = { version: 0, config, upstreams: [] };
+    this.#snapshot = { version: 0, config, upstreams: [], secrets: [] };
     this.#fleet = new Fleet(this, workers, logger, this.#clock);
   }
 
@@ -95,6 +99,7 @@ export class Supervisor implements FleetOwner {
     this.#renew();
     const listening = await this.#fleet.start();
     this.#started = true;
+    this.#certificates.start();
     return listening;
   }
 
@@ -104,6 +109,17 @@ export class Supervisor implements FleetOwner {
     for (const { counters } of this.#memory) {
       const one = new Counters(counters).snapshot();
       for (const name of counterNames) sum[name]! += one[name]!;
+    }
+    return sum;
+  }
+
+  /** Handshakes of all workers added up, by the names of `HANDSHAKE_COUNTERS`. */
+  handshakes(): Record<string, number> {
+    const sum: Record<string, number> = {};
+    for (const { handshakes } of this.#memory) {
+      for (const [name, value] of Object.entries(new HandshakeCounters(handshakes).toJSON())) {
+        sum[name] = (sum[name] ?? 0) + value;
+      }
     }
     return sum;
   }
@@ -122,6 +138,7 @@ export class Supervisor implements FleetOwner {
   reload(config: ProxyConfig): void {
     this.#config = config;
     this.#listeners.update(config.listeners);
+    this.#certificates.reload(this.#listeners.current);
     // Names that are new stand there by name until they are resolved.
     void this.#follow(config);
     this.#renew();
@@ -227,12 +244,17 @@ export class Supervisor implements FleetOwner {
     const config = { ...this.#config, listeners: this.#listeners.current };
     const backendsOf = ({ name }: { readonly name: string }) => this.#watches.get(name)!.backends;
     const upstreams = shareUpstreams(config, this.#workers, this.#snapshot.upstreams, backendsOf);
-    this.#snapshot = { version: this.#snapshot.version + 1, config, upstreams };
+    this.#snapshot = { version: this.#snapshot.version + 1, config, upstreams, secrets: this.#certificates.secrets };
     for (const shared of upstreams) this.#watches.get(shared.name)!.use(shared);
     this.#fleet.tell({ type: 'apply', snapshot: this.#snapshot });
   }
 
+  #certificatesChanged(): void {
+    if (this.#snapshot.version > 0 && !this.#fleet.isEnding) this.#renew();
+  }
+
   #stopWatching(): void {
+    this.#certificates.stop();
     for (const watch of this.#watches.values()) watch.stop();
   }
 }

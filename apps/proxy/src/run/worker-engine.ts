@@ -11,6 +11,7 @@ import { eventLog } from './event-log.ts';
 import type { Snapshot, WorkerBirth, WorkerReport } from './messages.ts';
 import { UpstreamRuntime } from './upstream-runtime.ts';
 import { createCache, purge, type PurgeTarget } from './worker-cache.ts';
+import { WorkerListeners } from './worker-listeners.ts';
 import { WorkerWatch } from './worker-watch.ts';
 
 /** Milliseconds between two flushes of the access log. */
@@ -35,6 +36,7 @@ export class WorkerEngine {
   readonly #access: AccessLog;
   readonly #invalidated: (key: string) => void;
   readonly #watch: WorkerWatch;
+  readonly #listeners: WorkerListeners;
   #upstreams: Map<string, UpstreamRuntime> = new Map();
   #cache: HttpCache | undefined = undefined;
   #cacheConfig: Cache | undefined = undefined;
@@ -60,6 +62,7 @@ export class WorkerEngine {
     });
     const leases = new ConnectionLeases(birth.leases, birth.index, config.limits.maxConnections);
     this.#watch = new WorkerWatch(this.engine, leases, config.overload, this.#logger);
+    this.#listeners = new WorkerListeners(birth.memory.handshakes);
     this.apply(birth.snapshot);
   }
 
@@ -77,6 +80,7 @@ export class WorkerEngine {
         upstreams.set(shared.name, new UpstreamRuntime(upstream, shared, this.#thread()));
       }
     }
+    this.#listeners.apply(config.listeners, snapshot.secrets);
     this.#useCache(config.cache);
     this.engine.apply(settingsOf(config, (name) => upstreams.get(name)!.upstream));
     this.#watch.apply(config.overload, config.limits.maxConnections);
@@ -87,10 +91,11 @@ export class WorkerEngine {
   async listen(): Promise<readonly ListeningAddress[]> {
     const { snapshot, sockets, workers } = this.#birth;
     const listening: ListeningAddress[] = [];
-    for (const [at, { address, port, tls }] of snapshot.config.listeners.entries()) {
+    for (const [at, listener] of snapshot.config.listeners.entries()) {
+      const { address, port, tls } = listener;
       const fd = sockets[at] ?? null;
       const place = fd === null ? { address, port, reusePort: workers > 1 } : { fd };
-      const bound = await this.engine.listen(place);
+      const bound = await this.engine.listen({ ...place, ...this.#listeners.options(at, listener) });
       listening.push({ address: bound.address, port: bound.port, tls: tls !== null });
     }
     return listening;

@@ -88,7 +88,7 @@ export class Http1Response implements Downstream {
     return this.#turn.request?.minor === 0 ? 'HTTP/1.0' : 'HTTP/1.1';
   }
 
-  admit(request: RequestHead): LocalAnswer | undefined {
+  admit(request: RequestHead): LocalAnswer | ProxyFailure | undefined {
     return this.#peer.admit(request);
   }
 

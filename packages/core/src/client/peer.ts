@@ -1,5 +1,6 @@
 import { ForwardingTail, checkedField, type ForwardRequest, type RequestHead, type ResponseHead } from '@rp/parser';
 import type { LocalAnswer } from '../answers.ts';
+import type { ProxyFailure } from '../failure.ts';
 import { noIdentity, type ListenerPolicy } from '../listener-policy.ts';
 
 /** `ForwardRequest`, with the id that changes from request to request. */
@@ -53,7 +54,7 @@ export class ClientPeer {
   }
 
   /** What the listener lets a request pass with; an answer ends it. */
-  admit(request: RequestHead): LocalAnswer | undefined {
+  admit(request: RequestHead): LocalAnswer | ProxyFailure | undefined {
     return this.policy?.admit?.(request, this.identity);
   }
 

@@ -103,7 +103,7 @@ export class Http2Stream extends Timer implements Downstream, BlockedStream {
     return 'HTTP/2.0';
   }
 
-  admit(request: RequestHead): LocalAnswer | undefined {
+  admit(request: RequestHead): LocalAnswer | ProxyFailure | undefined {
     return this.#session.peer.admit(request);
   }
 
