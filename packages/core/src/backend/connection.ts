@@ -70,7 +70,7 @@ export class BackendConnection extends Timer {
   // ---- For the pool -----------------------------------------------------------------------------------------
 
   isReusable(): boolean {
-    return !this.#dead && !this.socket.destroyed && this.socket.writable && this.#parser.idle;
+    return !this.#dead && this.#parser.idle;
   }
 
   destroy(): void {
@@ -172,7 +172,8 @@ export class BackendConnection extends Timer {
       at = parser.position;
       // Noticed before the end of the response is handed on, while it can still be refused.
       if (at < length && (parser.complete || event === ParserEvent.end) && parser.head!.status >= 200) {
-        return this.#surplus();
+        if (!isLongerBody(parser.head!, chunk.toString('latin1', at, Math.min(at + 5, length)))) return this.#surplus();
+        this.#dead = true;
       }
       switch (event) {
         case ParserEvent.head:
@@ -363,4 +364,13 @@ export class BackendConnection extends Timer {
     this.destroy();
     this.#pool.closed(this);
   }
+}
+
+/**
+ * A body that is longer than its length says, as servers send that count characters in place of bytes: the response
+ * is what its length says, and the connection ends with it (RFC 9112 §6.3). Where another response follows, or where
+ * there was to be no body at all, nobody can tell what the backend meant.
+ */
+function isLongerBody(head: ResponseHead, surplus: string): boolean {
+  return head.framing === BodyFraming.length && head.contentLength > 0 && !'HTTP/'.startsWith(surplus);
 }
