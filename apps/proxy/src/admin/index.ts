@@ -5,12 +5,16 @@ import { AdminGuard } from './guard.ts';
 import { AdminError } from './json-body.ts';
 import { answerAdmin, json, type AdminAnswer, type AdminParts } from './routes.ts';
 
+/** Milliseconds between two attempts to get an address that a predecessor still has. */
+const RETRY = 250;
+
 /** The admin listener (spec 7.4). It runs in the supervisor's thread, so that it answers when workers do not. */
 export class AdminServer {
   readonly #admin: Admin;
   readonly #parts: AdminParts;
   readonly #guard: AdminGuard;
   readonly #server: Server;
+  #retry: NodeJS.Timeout | undefined = undefined;
 
   constructor(admin: Admin, parts: AdminParts) {
     this.#admin = admin;
@@ -31,23 +35,51 @@ export class AdminServer {
   }
 
   /** Resolves when it accepts connections; rejects where it cannot. */
-  listen(): Promise<void> {
+  async listen(): Promise<void> {
+    try {
+      await this.#listen();
+    } catch (error) {
+      throw new Error(`admin listener: ${(error as Error).message}`, { cause: error });
+    }
+  }
+
+  /** As {@link listen}, but waits, without holding up anybody, for a predecessor that still has the address. */
+  async listenWhenFree(): Promise<void> {
+    try {
+      await this.#listen();
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+      this.#retry = setTimeout(() => this.#again(), RETRY);
+    }
+  }
+
+  close(): Promise<void> {
+    clearTimeout(this.#retry);
+    return new Promise((resolve) => {
+      this.#server.close(() => resolve());
+      this.#server.closeAllConnections();
+    });
+  }
+
+  #listen(): Promise<void> {
     const { address, port } = this.#admin;
     return new Promise((resolve, reject) => {
-      this.#server.once('error', (error) => reject(new Error(`admin listener: ${error.message}`, { cause: error })));
+      this.#server.once('error', reject);
       this.#server.listen(port, address, () => {
-        this.#server.removeAllListeners('error');
-        this.#server.on('error', (error) => this.#parts.logger.error({ error: error.message }, 'admin listener failed'));
+        this.#server.off('error', reject);
+        this.#server.on('error', (error) => this.#report(error));
         resolve();
       });
     });
   }
 
-  close(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#server.close(() => resolve());
-      this.#server.closeAllConnections();
-    });
+  #again(): void {
+    this.listenWhenFree().catch((error: unknown) => this.#report(error));
+  }
+
+  #report(error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
+    this.#parts.logger.error({ error: message }, 'the admin listener failed');
   }
 
   /** Never rejects: nothing that happens here may end the process. */

@@ -50,7 +50,8 @@ async function run(
   const life = new Life(supervisor, reloader, logger, sink, io);
   const admin = config.admin === null ? undefined : new AdminServer(config.admin, { supervisor, reloader, logger });
   try {
-    await admin?.listen();
+    // A predecessor that hands its sockets over keeps its admin listener to the end.
+    await (sockets.isEmpty ? admin?.listen() : admin?.listenWhenFree());
     const started = await life.until(supervisor.start());
     if (started !== undefined) {
       logger.info({ listening: started.map(describe), workers, admin: admin?.url }, 'Ready');

@@ -27,6 +27,11 @@ export interface WorkerMemory {
 /** Memory of one upstream group. */
 export interface SharedUpstream {
   readonly name: string;
+  /**
+   * Tells one memory from another: a `SharedArrayBuffer` that comes by message is a new object each time, although
+   * the memory is the same.
+   */
+  readonly id: number;
   readonly table: SharedArrayBuffer;
   readonly permits: SharedArrayBuffer;
   /** Highest `pool.maxConnections` that fits. */
@@ -45,6 +50,8 @@ export function createWorkerMemory(): WorkerMemory {
   };
 }
 
+let lastId = 0;
+
 const MIN_SLOTS = 64;
 const MIN_PERMITS = 256;
 
@@ -60,7 +67,7 @@ export function createSharedUpstream(
   const permitCapacity = Math.max(MIN_PERMITS, 2 * upstream.pool.maxConnections);
   const block = SharedPermits.byteLength(threads, permitCapacity);
   const permits = new SharedArrayBuffer(block * table.capacity);
-  return { name: upstream.name, table: table.buffer, permits, permitCapacity, threads, backends };
+  return { name: upstream.name, id: ++lastId, table: table.buffer, permits, permitCapacity, threads, backends };
 }
 
 /** Whether an upstream still fits where it is after a reload. */

@@ -38,6 +38,11 @@ export class SocketStock {
     return stock;
   }
 
+  /** Whether nothing was handed over. */
+  get isEmpty(): boolean {
+    return this.#originals.every((sockets) => sockets.length === 0);
+  }
+
   /** A descriptor for a worker to listen on; null: nothing was handed over for this listener. */
   take(listener: number, worker: number): number | null {
     const sockets = this.#originals[listener] ?? [];

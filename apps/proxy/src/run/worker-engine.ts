@@ -73,7 +73,7 @@ export class WorkerEngine {
     for (const shared of snapshot.upstreams) {
       const upstream = config.upstreams.find(({ name }) => name === shared.name)!;
       const running = this.#upstreams.get(shared.name);
-      if (running?.shared.table === shared.table) {
+      if (running?.shared.id === shared.id) {
         running.update(upstream, shared);
         upstreams.set(shared.name, running);
       } else {
