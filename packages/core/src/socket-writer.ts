@@ -1,5 +1,6 @@
 import { chunkHead } from '@rp/parser';
 import type { Socket } from 'node:net';
+import { writeDirectly } from './direct-write.ts';
 import type { BodyView } from './downstream.ts';
 import { flushQueue, type Flushable } from './flush-queue.ts';
 import { HEADROOM, type ChunkSource } from './read-buffers.ts';
@@ -26,6 +27,11 @@ export class SocketWriter implements Flushable {
   readonly #listener: WriteListener | undefined;
   #pending = '';
   #queued = false;
+  /** A direct write is not through yet: everything goes by the stream, which keeps the order. */
+  #busy = false;
+  readonly #written = (): void => {
+    this.#busy = false;
+  };
 
   constructor(socket: Socket, listener?: WriteListener) {
     this.#socket = socket;
@@ -92,9 +98,16 @@ export class SocketWriter implements Flushable {
   /** Writes what waits, now: before the socket is written to by somebody else, or ended. */
   flush(): void {
     const text = this.#take();
-    if (text === '' || this.#socket.destroyed) return;
-    this.#socket.write(text, 'latin1');
-    this.#listener?.wrote(this.#socket);
+    const socket = this.#socket;
+    if (text === '' || socket.destroyed) return;
+    const result = this.#busy ? 'unavailable' : writeDirectly(socket, text, this.#written);
+    if (result === 'written') return;
+    if (result === 'pending') {
+      this.#busy = true;
+      return;
+    }
+    socket.write(text, 'latin1');
+    this.#listener?.wrote(socket);
   }
 
   flushTurn(): void {

@@ -1,3 +1,13 @@
+/** A text that was made of field lines, and the question that it answers. */
+export interface ForwardedLines {
+  readonly clientMinor: 0 | 1;
+  readonly framing: string;
+  readonly connection: string;
+  readonly extra: string;
+  readonly viaName: string;
+  readonly text: string;
+}
+
 /**
  * The field lines of a head: its text, and where in it names and values are. Cutting them out costs as much
  * as all the rest of reading a head, and most of them are only ever copied, so that waits until somebody
@@ -9,11 +19,17 @@ export class FieldLines {
   readonly marks: readonly number[];
   /** Every line is `Name: value` and CRLF, no white space more or less, so lines can be copied as they are. */
   readonly canonical: boolean;
+  /** The same bytes came more than once: what is made of these lines is worth keeping with them. */
+  repeated: boolean;
+  /** What was made of them last, for whoever makes the same again; see `forwardResponseHead`. */
+  forwarded: ForwardedLines | undefined;
 
   constructor(text: string, marks: readonly number[], canonical: boolean) {
     this.text = text;
     this.marks = marks;
     this.canonical = canonical;
+    this.repeated = false;
+    this.forwarded = undefined;
   }
 
   /** Name of field `index`. */

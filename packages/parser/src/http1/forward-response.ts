@@ -29,6 +29,32 @@ export function forwardResponseHead(
   extra: string,
   viaName: string,
 ): string {
+  const { lines } = head;
+  if (lines?.repeated !== true) return makeHead(head, clientMinor, framing, connection, extra, viaName);
+  const known = lines.forwarded;
+  if (
+    known !== undefined &&
+    known.clientMinor === clientMinor &&
+    known.framing === framing &&
+    known.connection === connection &&
+    known.extra === extra &&
+    known.viaName === viaName
+  ) {
+    return known.text;
+  }
+  const text = makeHead(head, clientMinor, framing, connection, extra, viaName);
+  lines.forwarded = { clientMinor, framing, connection, extra, viaName, text };
+  return text;
+}
+
+function makeHead(
+  head: ResponseHead,
+  clientMinor: 0 | 1,
+  framing: ResponseBodyAs,
+  connection: '' | 'close' | 'keep-alive' | 'upgrade',
+  extra: string,
+  viaName: string,
+): string {
   const { ids } = head;
   const bodiless = head.status < 200 || head.status === 204;
   const withLength = framing === 'keep' && !bodiless;

@@ -45,7 +45,8 @@ export abstract class MessageHead {
   get fields(): string[] {
     if (this.#fields === undefined) {
       this.#fields = this.#lines === undefined ? [] : this.#lines.cut();
-      // From now on they may be changed.
+      // From now on they may be changed, which must not reach a head that shares them (see head-memo.ts).
+      if (this.#lines !== undefined) this.ids = this.ids.slice();
       this.#lines = undefined;
     }
     return this.#fields;

@@ -77,6 +77,10 @@ export abstract class MessageParser {
    * @param origin address of the first character of `text`
    */
   protected abstract readHead(text: string, bytes: Uint8Array, origin: number): MessageHead | WireFailureCode;
+  /** The head that `chunk[start..end)` begins with, if it is known already; sets `head` and `position`. */
+  protected abstract recall(chunk: Buffer, start: number, end: number): MessageHead | undefined;
+  /** `text` was parsed, whole and from one chunk, and is `head` now. */
+  protected abstract remember(text: string): void;
   /** Why the first `length` bytes of a head that is not complete yet are to be refused already. */
   protected abstract earlyFault(head: HeadBuffer, length: number): WireFailureCode | undefined;
   /** What llhttp's error means; undefined if the bytes that follow decide (an unknown method). */
@@ -186,6 +190,12 @@ export abstract class MessageParser {
     if (at === end) return ParserEvent.needMore;
     const refusal = this.admit();
     if (refusal !== undefined) return this.#fail(refusal);
+    const known = this.recall(chunk, at, end);
+    if (known !== undefined) {
+      this.trailers = undefined;
+      this.#expectBody(known);
+      return ParserEvent.head;
+    }
     if (this.#used) this.machine.exports.llhttp_reset(this.parser);
     this.#used = true;
     this.#startLine.reset();
@@ -219,8 +229,11 @@ export abstract class MessageParser {
     const { machine } = this;
     const partial = this.#partial;
     let head: MessageHead | WireFailureCode;
-    if (partial === undefined) head = this.readHead(latin1(chunk, start, end), machine.memory, machine.input);
-    else {
+    if (partial === undefined) {
+      const text = latin1(chunk, start, end);
+      head = this.readHead(text, machine.memory, machine.input);
+      if (typeof head !== 'string') this.remember(text);
+    } else {
       partial.append(chunk, start, end, machine, 0, machine.input);
       // What is left of the head after its last field is one CRLF, which no limit counts.
       const fault = this.earlyFault(partial, partial.length - 2);

@@ -3,6 +3,7 @@ import type { WireFailureCode } from './failure.ts';
 import { FieldId } from './field-id.ts';
 import { requestFraming } from './framing.ts';
 import type { HeadBuffer } from './head-buffer.ts';
+import { RequestMemo } from './head-memo.ts';
 import { RequestHead } from './heads.ts';
 import { isAuthority } from './host.ts';
 import { fieldExcess, type WireLimits } from './limits.ts';
@@ -27,6 +28,9 @@ function methodName(number: number): string {
 // it is a part of the text of a whole head, which it keeps in memory.
 let validHost = '';
 
+// One for all connections of a thread: the same request often comes by several.
+const memo = new RequestMemo();
+
 /** Parses the requests of one client connection. */
 export class RequestParser extends MessageParser {
   /** The head of the current message: set at `head`, kept until the next one. */
@@ -48,6 +52,19 @@ export class RequestParser extends MessageParser {
   }
 
   protected override messageEnded(): void {}
+
+  protected override recall(chunk: Buffer, start: number, end: number): RequestHead | undefined {
+    const head = memo.recall(chunk, start, end, this.limits);
+    if (head !== undefined) {
+      this.head = head;
+      this.position = end;
+    }
+    return head;
+  }
+
+  protected override remember(text: string): void {
+    memo.remember(text, this.limits, this.head!);
+  }
 
   protected override readHead(
     text: string,

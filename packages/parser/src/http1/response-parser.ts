@@ -4,6 +4,7 @@ import type { WireFailureCode } from './failure.ts';
 import { isReasonPhrase } from './field-syntax.ts';
 import { responseFraming } from './framing.ts';
 import type { HeadBuffer } from './head-buffer.ts';
+import { ResponseMemo } from './head-memo.ts';
 import { ResponseHead } from './heads.ts';
 import { fieldExcess, type WireLimits } from './limits.ts';
 import { Errno, ParserType, Span } from './llhttp.ts';
@@ -16,6 +17,7 @@ export class ResponseParser extends MessageParser {
   head: ResponseHead | undefined;
   /** Method of the request that is to be answered; `''` if none is. */
   #method: string;
+  readonly #memo: ResponseMemo = new ResponseMemo();
 
   /** @param limits over the defaults of {@link WireLimits} */
   constructor(limits?: Partial<WireLimits>) {
@@ -46,6 +48,19 @@ export class ResponseParser extends MessageParser {
   protected override messageEnded(): void {
     const status = this.head?.status ?? 0;
     if (status >= 200 || status === 101) this.#method = '';
+  }
+
+  protected override recall(chunk: Buffer, start: number, end: number): ResponseHead | undefined {
+    const head = this.#memo.recall(chunk, start, end, this.#method);
+    if (head !== undefined) {
+      this.head = head;
+      this.position = start + this.#memo.length;
+    }
+    return head;
+  }
+
+  protected override remember(text: string): void {
+    this.#memo.remember(text, this.#method, this.head!);
   }
 
   protected override readHead(
