@@ -12,7 +12,9 @@ import { Counter } from './counters.ts';
 import type { BodyView, Downstream } from './downstream.ts';
 import type { ExchangeOutcome } from './exchange-outcome.ts';
 import { ProxyFailure } from './failure.ts';
+import { isRequestIntact, isResponseIntact } from './edited-heads.ts';
 import { HeldBody } from './held-body.ts';
+import { refusal } from './hooks.ts';
 import { backgroundRequest } from './cache-request.ts';
 import { CacheStage, type CachedExchange } from './cache-stage.ts';
 import type { CacheDecision, CacheRequest, StoredAnswer } from './cache-contract.ts';
@@ -462,6 +464,9 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
     this.#runtime.hooks.responseReceived.run(event, (verdict) =>
       this.#goOn(request, verdict, () => {
         decided = true;
+        if (!isResponseIntact(head)) {
+          return this.fail(new ProxyFailure('INTERNAL', 'a handler wrote what no response may have'));
+        }
         const connection = this.#connection;
         this.#sendHead(head);
         if (asynchronous) connection?.proceed();
@@ -475,8 +480,11 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
   #goOn(request: RequestHead, verdict: LocalAnswer | undefined, next: () => void): void {
     this.#runtime.touch();
     if (!this.active || this.request !== request) return;
-    if (verdict === undefined) next();
-    else this.#answer(verdict, !this.requestComplete && request.framing !== BodyFraming.none);
+    if (verdict === refusal) return this.fail(new ProxyFailure('INTERNAL', 'a handler failed, and refuses then'));
+    if (verdict === undefined) {
+      if (isRequestIntact(request)) next();
+      else this.fail(new ProxyFailure('INTERNAL', 'a handler wrote what no request may have'));
+    } else this.#answer(verdict, !this.requestComplete && request.framing !== BodyFraming.none);
   }
 
   // ---- When it fails ----------------------------------------------------------------------------------------

@@ -1,3 +1,4 @@
+import { answerFault } from './answer-check.ts';
 import type { LocalAnswer } from './answers.ts';
 
 /** What a handler may return: nothing (go on) or a response of its own, which ends the exchange. */
@@ -30,7 +31,8 @@ export interface HookFailure {
   readonly error: Error;
 }
 
-const refusal: LocalAnswer = { status: 500, body: 'Internal Server Error\n', fields: ['Content-Type', 'text/plain'] };
+/** The verdict of a handler that failed and refuses then, or whose answer is none: ends the exchange with 500. */
+export const refusal: LocalAnswer = { status: 500 };
 
 /**
  * One place in the pipeline where handlers may look, change, answer or refuse (spec 7.6). Without handlers the
@@ -79,25 +81,25 @@ export class HookPoint<E> {
   ): void {
     for (let i = first; i < handlers.length; i++) {
       const current = handlers[i]!;
-      let result: HookVerdict | Promise<HookVerdict>;
+      let result: HookVerdict | PromiseLike<HookVerdict>;
       try {
         result = current.handler(event);
       } catch (error) {
         result = this.#failed(current, error);
       }
-      if (result instanceof Promise) {
+      if (isThenable(result)) {
         this.#settle(current, result, (verdict) => {
-          if (verdict === undefined) this.#runFrom(handlers, i + 1, event, done);
-          else done(verdict);
+          if (verdict === undefined || verdict === null) this.#runFrom(handlers, i + 1, event, done);
+          else done(this.#checked(current, verdict));
         });
         return;
       }
-      if (result !== undefined) return done(result as LocalAnswer);
+      if (result !== undefined && result !== null) return done(this.#checked(current, result));
     }
     done(undefined);
   }
 
-  #settle(current: Registered<E>, pending: Promise<HookVerdict>, next: (verdict: LocalAnswer | undefined) => void): void {
+  #settle(current: Registered<E>, pending: PromiseLike<HookVerdict>, next: (verdict: LocalAnswer | undefined) => void): void {
     let settled = false;
     const settle = (verdict: HookVerdict): void => {
       if (settled) return;
@@ -113,6 +115,14 @@ export class HookPoint<E> {
     });
   }
 
+  #checked(current: Registered<E>, verdict: LocalAnswer): LocalAnswer {
+    if (verdict === refusal) return verdict;
+    const fault = answerFault(verdict);
+    if (fault === undefined) return verdict;
+    this.#failed(current, new TypeError(fault));
+    return refusal;
+  }
+
   #failed(current: Registered<E>, error: unknown): HookVerdict {
     this.#report({
       hook: this.#hook,
@@ -121,4 +131,8 @@ export class HookPoint<E> {
     });
     return current.refuses ? refusal : undefined;
   }
+}
+
+function isThenable(value: unknown): value is PromiseLike<HookVerdict> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
 }
