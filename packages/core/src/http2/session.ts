@@ -68,7 +68,9 @@ export class Http2Session implements ByteReader, OutputOwner {
   #fed: Http2Stream[] = [];
   /** The last stream that we began to serve: what GOAWAY says. */
   #lastServed = 0;
+  /** The client's first SETTINGS came, and its acknowledgement of ours. */
   #settled = false;
+  #acked = false;
   #readingPaused = false;
   #lingered = 0;
   readonly #quiet: Deadline = new Deadline(() => this.#quietTooLong());
@@ -107,7 +109,6 @@ export class Http2Session implements ByteReader, OutputOwner {
     writer.settings(ownSettings(settings.limits.headers));
     writer.windowUpdate(0, this.flow.enlarge());
     this.output.touch();
-    wheel.arm(this.#acknowledged, SETTINGS_TIMEOUT, now);
     wheel.arm(this.#quiet, settings.timeouts.header, now);
   }
 
@@ -166,6 +167,7 @@ export class Http2Session implements ByteReader, OutputOwner {
       case FrameEvent.settings:
         return this.#settings(now);
       case FrameEvent.settingsAck:
+        this.#acked = true;
         this.#runtime.wheel.disarm(this.#acknowledged);
         return this.#count(FloodKind.settings, now);
       case FrameEvent.ping:
@@ -353,6 +355,7 @@ export class Http2Session implements ByteReader, OutputOwner {
     if (remote.initialWindowDelta > 0) this.output.pump();
     if (!this.#settled) {
       this.#settled = true;
+      if (!this.#acked) this.#runtime.wheel.arm(this.#acknowledged, SETTINGS_TIMEOUT, now);
       if (this.#streams.size === 0) this.#runtime.wheel.arm(this.#quiet, this.#runtime.settings.timeouts.idle, now);
     }
   }
