@@ -96,7 +96,7 @@ export class ClientConnections {
   }
 
   terminate(failure: ProxyFailure): void {
-    for (const connection of [...this.#open]) connection.terminate(failure);
+    for (const connection of this.#open) connection.terminate(failure);
   }
 }
 

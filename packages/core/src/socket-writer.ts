@@ -12,6 +12,12 @@ const COPY_BELOW = 32_768;
 /** Text that waits; more is written at once. */
 const MAX_PENDING = 65_536;
 
+/**
+ * Where a message is put together that leaves in one write. One for the thread: the kernel nearly always takes a
+ * message whole, and then the memory serves the next one; a new buffer for each would keep the garbage collector busy.
+ */
+let workspace = Buffer.allocUnsafeSlow(65_536);
+
 /** Told of every write, to notice a peer that takes nothing. */
 export interface WriteListener {
   wrote(socket: Socket): void;
@@ -24,6 +30,8 @@ export interface WriteListener {
  */
 export class SocketWriter implements Flushable {
   readonly #socket: Socket;
+  /** TLS takes what is written some time later. */
+  readonly #encrypted: boolean;
   readonly #listener: WriteListener | undefined;
   #pending = '';
   #queued = false;
@@ -35,6 +43,7 @@ export class SocketWriter implements Flushable {
 
   constructor(socket: Socket, listener?: WriteListener) {
     this.#socket = socket;
+    this.#encrypted = 'encrypted' in socket;
     this.#listener = listener;
   }
 
@@ -67,7 +76,7 @@ export class SocketWriter implements Flushable {
       return !this.#socket.writableNeedDrain;
     }
     const before = this.#take() + head;
-    if (chunked) return this.#write(copiedChunk(before + chunkHead(length), chunk, view));
+    if (chunked) return this.#compose(before + chunkHead(length), chunk, view, '\r\n');
     const start = view.bodyRangeStart(0);
     const end = view.bodyRangeEnd(0);
     if (before !== '') {
@@ -77,19 +86,31 @@ export class SocketWriter implements Flushable {
         room.write(before, at, 'latin1');
         return this.#writeLent(room.subarray(at, HEADROOM + end), source);
       }
-      if (source.shared || length <= COPY_BELOW) return this.#write(copied(before, chunk, view, 0));
+      if (source.shared || length <= COPY_BELOW) return this.#compose(before, chunk, view, '');
       this.#socket.write(before, 'latin1');
     } else if (source.shared) {
-      return this.#write(copied('', chunk, view, 0));
+      return this.#compose('', chunk, view, '');
     }
     return this.#writeLent(chunk.subarray(start, end), source);
   }
 
   /** A head and chunks that nobody changes any more, at once and in one system call. */
-  list(head: string, chunks: readonly Uint8Array[]): void {
+  list(head: string, chunks: readonly Uint8Array[], length: number): void {
+    const before = this.#take() + head;
+    if (length > COPY_BELOW) return this.#gather(before, chunks);
+    const message = this.#room(before.length + length);
+    let at = message.write(before, 0, 'latin1');
+    for (const chunk of chunks) {
+      message.set(chunk, at);
+      at += chunk.length;
+    }
+    this.#send(message);
+  }
+
+  #gather(head: string, chunks: readonly Uint8Array[]): void {
     const socket = this.#socket;
     socket.cork();
-    socket.write(this.#take() + head, 'latin1');
+    socket.write(head, 'latin1');
     for (const chunk of chunks) socket.write(chunk);
     socket.uncork();
     this.#listener?.wrote(socket);
@@ -121,6 +142,28 @@ export class SocketWriter implements Flushable {
     return text;
   }
 
+  #compose(head: string, chunk: Buffer, view: BodyView, tail: string): boolean {
+    const message = this.#room(head.length + view.bodyLength + tail.length);
+    const at = message.write(head, 0, 'latin1');
+    const end = view.copyBody(chunk, message, at);
+    if (tail !== '') message.write(tail, end, 'latin1');
+    return this.#send(message);
+  }
+
+  #room(length: number): Buffer {
+    if (this.#encrypted || length > workspace.length) return Buffer.allocUnsafe(length);
+    return workspace.subarray(0, length);
+  }
+
+  #send(message: Buffer): boolean {
+    const more = this.#write(message);
+    // Still being written: the memory is not ours any more.
+    if (this.#socket.writableLength > 0 && message.buffer === workspace.buffer) {
+      workspace = Buffer.allocUnsafeSlow(workspace.length);
+    }
+    return more;
+  }
+
   #write(bytes: Buffer): boolean {
     const more = this.#socket.write(bytes);
     this.#listener?.wrote(this.#socket);
@@ -142,17 +185,4 @@ function smallPiece(head: string, chunk: Buffer, view: BodyView, chunked: boolea
   }
   if (!chunked || text === '') return head + text;
   return `${head}${chunkHead(text.length)}${text}\r\n`;
-}
-
-function copied(head: string, chunk: Buffer, view: BodyView, tail: number): Buffer {
-  const copy = Buffer.allocUnsafe(head.length + view.bodyLength + tail);
-  copy.write(head, 0, 'latin1');
-  view.copyBody(chunk, copy, head.length);
-  return copy;
-}
-
-function copiedChunk(head: string, chunk: Buffer, view: BodyView): Buffer {
-  const copy = copied(head, chunk, view, 2);
-  copy.write('\r\n', copy.length - 2, 'latin1');
-  return copy;
 }
