@@ -135,7 +135,9 @@ export class MemoryStore implements CacheStore {
 
   sweep(maxResources: number, isDead: (response: StoredResponse) => boolean): number {
     let removed = 0;
-    for (let i = 0; i < maxResources && this.#slots.length > 0; i++) {
+    // No more than once around: few resources are not looked at again and again.
+    const looks = Math.min(maxResources, this.#slots.length);
+    for (let i = 0; i < looks && this.#slots.length > 0; i++) {
       if (this.#cursor >= this.#slots.length) this.#cursor = 0;
       const before = this.#slots.length;
       removed += this.#filter(this.#slots[this.#cursor] as Slot, isDead);
@@ -169,6 +171,7 @@ export class MemoryStore implements CacheStore {
   }
 
   #filter(slot: Slot, drop: (response: StoredResponse) => boolean): number {
+    if (!slot.responses.some(drop)) return 0;
     const kept = slot.responses.filter((response) => !drop(response));
     const removed = slot.responses.length - kept.length;
     if (removed > 0) this.set(slot.key, kept);
