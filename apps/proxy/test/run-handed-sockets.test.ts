@@ -1,14 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import { assignSockets, handedSockets, type ProcFiles } from '../src/run/handed-sockets.ts';
 
-const HEAD = '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n';
+const HEAD =
+  '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n';
 const row = (local: string, state: string, inode: number): string =>
   `   0: ${local} 00000000:0000 ${state} 00000000:00000000 00:00000000 00000000     0        0 ${inode} 1 0000000000000000 100 0 0 10 0\n`;
 const files = (links: readonly string[]): ProcFiles => ({
   link: (fd) => links[fd - 3] ?? 'nothing',
   table: (name) =>
     name === 'tcp'
-      ? HEAD + row('0100007F:1F90', '0A', 11) + row('00000000:0050', '0A', 12) + row('0100007F:1F91', '01', 13)
+      ? HEAD +
+        row('0100007F:1F90', '0A', 11) +
+        row('00000000:0050', '0A', 12) +
+        row('0100007F:1F91', '01', 13)
       : HEAD +
         row('00000000000000000000000000000000:01BB', '0A', 14) +
         row('B80D0120000000000000000001000000:1F90', '0A', 15),
@@ -33,11 +37,17 @@ describe('LISTEN_FDS', () => {
   });
 
   it.each([['pipe:[5]'], ['socket:[13]'], ['socket:[99]']])('refuses what does not listen: %s', (link) => {
-    expect(() => handedSockets(env(1), 42, files([link]))).toThrow('descriptor 3 (LISTEN_FDS) is no listening TCP socket');
+    expect(() => handedSockets(env(1), 42, files([link]))).toThrow(
+      'descriptor 3 (LISTEN_FDS) is no listening TCP socket',
+    );
   });
 
   it('goes to listeners by address, in any order; what fits none is left', () => {
-    const handed = handedSockets(env(4), 42, files(['socket:[14]', 'socket:[11]', 'socket:[12]', 'socket:[11]']));
+    const handed = handedSockets(
+      env(4),
+      42,
+      files(['socket:[14]', 'socket:[11]', 'socket:[12]', 'socket:[11]']),
+    );
     const listeners = [
       { address: 'localhost', port: 8080 },
       { address: '0.0.0.0', port: 8081 },

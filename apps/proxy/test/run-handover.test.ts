@@ -19,7 +19,7 @@ async function heldSocket(): Promise<{ fd: number; port: number }> {
 }
 
 describe('a socket that was handed over', () => {
-  it('goes from process to process without losing a request, and all workers accept on it', async () => {
+  it('goes from process to process without losing a request', async () => {
     const { url } = await wordBackend('a');
     const { fd, port } = await heldSocket();
     const config = configFor([url]).replace('port: 0', `port: ${port}`);
@@ -35,8 +35,7 @@ describe('a socket that was handed over', () => {
     }
     await load.stop();
     expect(load.failures).toEqual([]);
-    const each = (await current.stats()).workers.each as readonly { answered: boolean }[];
-    expect(each).toHaveLength(2);
+    expect((await current.stats()).workers).toMatchObject({ configured: 2, ready: 2, restarts: 0 });
   });
 
   it('is still there for a worker that replaces another', async () => {
@@ -67,6 +66,8 @@ describe('a socket that was handed over', () => {
     const { url } = await wordBackend('a');
     const { fd, port } = await heldSocket();
     const rp = await startRp(configFor([url]), { sockets: [fd] }).ready();
-    expect(await rp.said('a socket that was handed over fits no listener and is left alone')).toMatchObject({ port });
+    expect(await rp.said('a socket that was handed over fits no listener and is left alone')).toMatchObject({
+      port,
+    });
   });
 });

@@ -5,12 +5,18 @@ import { ConnectionLeases, leasesByteLength } from '../src/run/connection-leases
 
 const fleet = (workers: number, limit: number) => {
   const memory = new SharedArrayBuffer(leasesByteLength(workers));
-  return { memory, leases: Array.from({ length: workers }, (_, at) => new ConnectionLeases(memory, at, limit)) };
+  return {
+    memory,
+    leases: Array.from({ length: workers }, (_, at) => new ConnectionLeases(memory, at, limit)),
+  };
 };
 
 describe('places for connections', () => {
   it('are never more than the limit, whatever the workers do', () => {
-    const step = fc.record({ worker: fc.nat(3), what: fc.constantFrom('open', 'open', 'open', 'close', 'settle', 'die') });
+    const step = fc.record({
+      worker: fc.nat(3),
+      what: fc.constantFrom('open', 'open', 'open', 'close', 'settle', 'die'),
+    });
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 300 }), fc.array(step, { maxLength: 600 }), (limit, steps) => {
         const { memory, leases } = fleet(4, limit);
@@ -84,8 +90,14 @@ describe('places for connections', () => {
         Atomics.sub(peak, 0, open);
         leases.settle(0);
       });`;
-    const threads = [0, 1, 2].map((index) => new Worker(code, { eval: true, workerData: { memory, peak, module, index } }));
-    await Promise.all(threads.map((thread) => new Promise((resolve, reject) => thread.once('exit', resolve).once('error', reject))));
+    const threads = [0, 1, 2].map(
+      (index) => new Worker(code, { eval: true, workerData: { memory, peak, module, index } }),
+    );
+    await Promise.all(
+      threads.map(
+        (thread) => new Promise((resolve, reject) => thread.once('exit', resolve).once('error', reject)),
+      ),
+    );
     expect(peak[0]).toBe(0);
     expect(peak[1]).toBeLessThanOrEqual(limit);
     expect(peak[1]).toBeGreaterThan(limit / 2);

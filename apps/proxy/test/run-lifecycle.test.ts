@@ -14,7 +14,9 @@ describe('the life of the process', () => {
   it('ends with 2 where the configuration is wrong, and with 1 where it cannot listen', async () => {
     const bad = startRp('listeners: [{ port: none }]\n');
     expect(await bad.exited).toBe(2);
-    const far = startRp('listeners: [{ address: 192.0.2.1, port: 8080 }]\nupstreams: { a: { backends: [{ url: http://127.0.0.1:1 }] } }\n');
+    const far = startRp(
+      'listeners: [{ address: 192.0.2.1, port: 8080 }]\nupstreams: { a: { backends: [{ url: http://127.0.0.1:1 }] } }\n',
+    );
     expect(await far.exited).toBe(1);
     expect(far.stderr).toContain('rp: cannot start: ');
   });

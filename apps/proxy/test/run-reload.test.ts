@@ -66,7 +66,7 @@ describe('a reload', () => {
     rp.write(configFor([url], 'limits: { headers: 16KB }\n'));
     rp.signal('SIGHUP');
     await rp.said('reloaded');
-    const [backend] = (await rp.stats()).upstreams.app.backends;
+    const backend = (await rp.backends())[0]!;
     expect(backend).toMatchObject({ picked: 5, succeeded: 5, state: 'draining' });
     expect(backend.pool.created).toBeGreaterThan(0);
     expect(backend.pool.failed).toBe(0);

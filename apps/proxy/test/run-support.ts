@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach } from 'vitest';
+import type { BackendStats, Stats } from '../src/admin/stats.ts';
 
 const BIN = fileURLToPath(new URL('../bin/rp.js', import.meta.url));
 
@@ -23,7 +24,11 @@ export const folder = (): string => {
 };
 
 /** Waits until `look` gives something, looking again every few milliseconds; fails with `what` when it never does. */
-export async function eventually<T>(what: string, look: () => T | undefined | Promise<T | undefined>, limit = 10_000) {
+export async function eventually<T>(
+  what: string,
+  look: () => T | undefined | Promise<T | undefined>,
+  limit = 10_000,
+) {
   const end = performance.now() + limit;
   for (;;) {
     const found = await look();
@@ -94,9 +99,14 @@ export class Rp {
     this.child.kill(name);
   }
 
-  async stats(): Promise<Record<string, any>> {
+  async stats(): Promise<Stats> {
     const { body } = await ask(`${this.admin}/stats`);
-    return JSON.parse(body) as Record<string, unknown>;
+    return JSON.parse(body) as Stats;
+  }
+
+  /** The backends of the upstream `app`. */
+  async backends(): Promise<readonly BackendStats[]> {
+    return (await this.stats()).upstreams.app!.backends;
   }
 
   async stop(): Promise<void> {
@@ -119,7 +129,10 @@ export function startRp(config: string, options: RpOptions = {}): Rp {
   const file = join(folder(), 'proxy.yaml');
   writeFileSync(file, config);
   const { sockets = [] } = options;
-  const preload = options.preload === undefined ? [] : ['--import', `data:text/javascript,${encodeURIComponent(options.preload)}`];
+  const preload =
+    options.preload === undefined
+      ? []
+      : ['--import', `data:text/javascript,${encodeURIComponent(options.preload)}`];
   const command = [process.execPath, ...preload, BIN, 'run', '-c', file];
   const shell = ['sh', '-c', `LISTEN_PID=$$ LISTEN_FDS=${sockets.length} exec "$@"`, 'sh'];
   const rp = new Rp(file, sockets.length === 0 ? command : [...shell, ...command], {
@@ -131,7 +144,10 @@ export function startRp(config: string, options: RpOptions = {}): Rp {
 }
 
 /** A backend of this process. */
-export async function backend(listener: RequestListener, port = 0): Promise<{ server: Server; port: number; url: string }> {
+export async function backend(
+  listener: RequestListener,
+  port = 0,
+): Promise<{ server: Server; port: number; url: string }> {
   const server = http.createServer({ keepAliveTimeout: 60_000 }, listener);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject).listen(port, '127.0.0.1', resolve);
@@ -158,12 +174,17 @@ export interface Answer {
 }
 
 /** One request on a connection of its own. */
-export function ask(url: string, options: http.RequestOptions & { readonly body?: string } = {}): Promise<Answer> {
+export function ask(
+  url: string,
+  options: http.RequestOptions & { readonly body?: string } = {},
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const request = http.request(url, { agent: false, ...options }, (response) => {
       let body = '';
       response.setEncoding('utf8').on('data', (text: string) => (body += text));
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, body, headers: response.headers }));
+      response.on('end', () =>
+        resolve({ status: response.statusCode ?? 0, body, headers: response.headers }),
+      );
       response.on('error', reject);
     });
     request.on('error', reject);
@@ -208,7 +229,11 @@ export class Load {
 }
 
 /** A configuration with these backends; `more` is added at the end. */
-export const configFor = (urls: readonly string[], more = '', upstreamMore = ''): string => `listeners: [{ address: 127.0.0.1, port: 0 }]
+export const configFor = (
+  urls: readonly string[],
+  more = '',
+  upstreamMore = '',
+): string => `listeners: [{ address: 127.0.0.1, port: 0 }]
 workers: 2
 upstreams:
   app:
@@ -219,7 +244,9 @@ admin: { port: 0 }
 ${more}`;
 
 /** A TCP connection that is open, and what came over it. */
-export async function connection(port: number): Promise<{ socket: net.Socket; received: () => string; closed: () => boolean }> {
+export async function connection(
+  port: number,
+): Promise<{ socket: net.Socket; received: () => string; closed: () => boolean }> {
   let text = '';
   let closed = false;
   const socket = net.connect(port, '127.0.0.1');

@@ -43,7 +43,8 @@ export class AdminGuard {
 
   refusal(request: AdminRequest): Refusal | null {
     const changes = request.method !== 'GET' && request.method !== 'HEAD';
-    if (changes && !isSameOrigin(request)) return { status: 403, message: 'changes from other origins are refused' };
+    if (changes && !isSameOrigin(request))
+      return { status: 403, message: 'changes from other origins are refused' };
     if (this.#digest === null) {
       if (this.#mayBeHost(request.host)) return null;
       return { status: 421, message: 'use the address of the admin listener, or localhost' };

@@ -29,7 +29,12 @@ export const METRICS_TYPE: string = prometheus.Registry.PROMETHEUS_CONTENT_TYPE;
  * when it is asked for. Labels come from the configuration and from fixed lists only, never from requests.
  */
 export function formatMetrics(stats: Stats): Promise<string> {
-  const metrics = [...processMetrics(stats), ...trafficMetrics(stats), ...backendMetrics(stats), ...cacheMetrics(stats)];
+  const metrics = [
+    ...processMetrics(stats),
+    ...trafficMetrics(stats),
+    ...backendMetrics(stats),
+    ...cacheMetrics(stats),
+  ];
   // prom-client's own counters cannot be set to a value that was counted elsewhere; what it formats for clusters can.
   return prometheus.AggregatorRegistry.aggregate([metrics]).metrics();
 }
@@ -44,7 +49,8 @@ const metric = (type: Metric['type'], name: string, help: string, values: readon
 
 const counter = (name: string, help: string, value: number): Metric =>
   metric('counter', name, help, [{ labels: {}, value }]);
-const gauge = (name: string, help: string, value: number): Metric => metric('gauge', name, help, [{ labels: {}, value }]);
+const gauge = (name: string, help: string, value: number): Metric =>
+  metric('gauge', name, help, [{ labels: {}, value }]);
 const by = (label: string, values: Readonly<Record<string, number>>): readonly Sample[] =>
   Object.entries(values).map(([key, value]) => ({ labels: { [label]: key }, value }));
 
@@ -68,8 +74,17 @@ function histogram(
   ];
 }
 
-function processMetrics({ ready, config, workers, process, uptimeSeconds, timers }: Stats): readonly Metric[] {
-  const each = workers.each.flatMap((worker, at) => (worker.answered ? [{ worker, labels: { worker: String(at) } }] : []));
+function processMetrics({
+  ready,
+  config,
+  workers,
+  process,
+  uptimeSeconds,
+  timers,
+}: Stats): readonly Metric[] {
+  const each = workers.each.flatMap((worker, at) =>
+    worker.answered ? [{ worker, labels: { worker: String(at) } }] : [],
+  );
   return [
     gauge('ready', 'Whether the proxy accepts requests.', ready ? 1 : 0),
     gauge('uptime_seconds', 'Age of the process.', uptimeSeconds),
@@ -104,7 +119,14 @@ function processMetrics({ ready, config, workers, process, uptimeSeconds, timers
   ];
 }
 
-function trafficMetrics({ connections, requests, responses, latency, bytes, failures }: Stats): readonly Metric[] {
+function trafficMetrics({
+  connections,
+  requests,
+  responses,
+  latency,
+  bytes,
+  failures,
+}: Stats): readonly Metric[] {
   const request = (name: string): number => requests[name] ?? 0;
   return [
     counter('connections_accepted_total', 'Client connections accepted.', connections.accepted),
@@ -124,7 +146,11 @@ function trafficMetrics({ connections, requests, responses, latency, bytes, fail
     counter('client_aborts_total', 'Exchanges whose client left.', request('clientAborts')),
     counter('retries_total', 'Attempts on another backend.', request('retries')),
     counter('replays_total', 'Requests repeated because a reused connection was closed.', request('replays')),
-    counter('overload_refusals_total', 'Requests refused by an overloaded worker.', request('overloadRefusals')),
+    counter(
+      'overload_refusals_total',
+      'Requests refused by an overloaded worker.',
+      request('overloadRefusals'),
+    ),
     counter('hook_failures_total', 'Hooks that threw or took too long.', request('hookFailures')),
     counter('tunnels_total', 'Tunnels opened.', request('tunnels')),
     gauge('tunnels_active', 'Tunnels that are open.', request('activeTunnels')),
@@ -141,7 +167,10 @@ function backendMetrics({ upstreams }: Stats): readonly Metric[] {
   );
   const one = (value: (backend: BackendStats) => number): readonly Sample[] =>
     all.map(({ backend, labels }) => ({ labels, value: value(backend) }));
-  const several = (label: string, values: (backend: BackendStats) => Readonly<Record<string, number>>): readonly Sample[] =>
+  const several = (
+    label: string,
+    values: (backend: BackendStats) => Readonly<Record<string, number>>,
+  ): readonly Sample[] =>
     all.flatMap(({ backend, labels }) =>
       Object.entries(values(backend)).map(([key, value]) => ({ labels: { ...labels, [label]: key }, value })),
     );
@@ -151,24 +180,69 @@ function backendMetrics({ upstreams }: Stats): readonly Metric[] {
       ? []
       : all.flatMap(({ backend, labels }) => histogram(name, labels, backend.latency));
   return [
-    metric('gauge', 'backend_up', 'Whether the backend may be picked.', one(({ state }) => (state === 'healthy' ? 1 : 0))),
-    metric('gauge', 'backend_ejected', 'Whether failing requests took it out.', one(({ ejected }) => (ejected ? 1 : 0))),
+    metric(
+      'gauge',
+      'backend_up',
+      'Whether the backend may be picked.',
+      one(({ state }) => (state === 'healthy' ? 1 : 0)),
+    ),
+    metric(
+      'gauge',
+      'backend_ejected',
+      'Whether failing requests took it out.',
+      one(({ ejected }) => (ejected ? 1 : 0)),
+    ),
     metric(
       'gauge',
       'backend_circuit_open',
       'Whether its circuit is open (1) or half-open (0.5).',
       one(({ circuit }) => (circuit === 'open' ? 1 : circuit === 'halfOpen' ? 0.5 : 0)),
     ),
-    metric('gauge', 'backend_requests_active', 'Attempts under way.', one(({ active }) => active)),
+    metric(
+      'gauge',
+      'backend_requests_active',
+      'Attempts under way.',
+      one(({ active }) => active),
+    ),
     metric('counter', 'backend_attempts_total', 'Attempts by outcome.', several('outcome', outcomes)),
-    metric('counter', 'backend_ejections_total', 'Ejections.', one(({ ejections }) => ejections)),
-    metric('counter', 'backend_circuit_openings_total', 'Openings of the circuit.', one((one) => one.circuitOpenings)),
-    metric('counter', 'backend_state_changes_total', 'Changes of state.', one(({ stateChanges }) => stateChanges)),
+    metric(
+      'counter',
+      'backend_ejections_total',
+      'Ejections.',
+      one(({ ejections }) => ejections),
+    ),
+    metric(
+      'counter',
+      'backend_circuit_openings_total',
+      'Openings of the circuit.',
+      one((one) => one.circuitOpenings),
+    ),
+    metric(
+      'counter',
+      'backend_state_changes_total',
+      'Changes of state.',
+      one(({ stateChanges }) => stateChanges),
+    ),
     metric('histogram', name, 'From the attempt to the head of the response.', latency),
-    metric('gauge', 'pool_connections', 'Connections to backends by state.', several('state', poolConnections)),
-    metric('gauge', 'pool_waiting', 'Requests that wait for a connection.', one(({ pool }) => pool.waiting)),
+    metric(
+      'gauge',
+      'pool_connections',
+      'Connections to backends by state.',
+      several('state', poolConnections),
+    ),
+    metric(
+      'gauge',
+      'pool_waiting',
+      'Requests that wait for a connection.',
+      one(({ pool }) => pool.waiting),
+    ),
     metric('counter', 'pool_events_total', 'What happened in pools.', several('event', poolEvents)),
-    metric('counter', 'pool_connect_seconds_total', 'Time that connects took.', one(({ pool }) => pool.connectMs.sum / 1000)),
+    metric(
+      'counter',
+      'pool_connect_seconds_total',
+      'Time that connects took.',
+      one(({ pool }) => pool.connectMs.sum / 1000),
+    ),
   ];
 }
 
@@ -207,6 +281,8 @@ function cacheMetrics({ cache }: Stats): readonly Metric[] {
   const sizes = Object.entries(cache).filter(([name]) => CACHE_GAUGES.has(name));
   return [
     metric('counter', 'cache_events_total', 'What happened in the cache.', by('event', events)),
-    ...sizes.map(([name, value]) => gauge(`cache_${name === 'hitRatio' ? 'hit_ratio' : name}`, 'Of the cache, now.', value)),
+    ...sizes.map(([name, value]) =>
+      gauge(`cache_${name === 'hitRatio' ? 'hit_ratio' : name}`, 'Of the cache, now.', value),
+    ),
   ];
 }

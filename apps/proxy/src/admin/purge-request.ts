@@ -30,7 +30,8 @@ export function purgeTarget(asked: Readonly<Record<string, unknown>>): PurgeTarg
 /** Taken apart without the normalisation of `URL`: what is stored was asked for byte by byte. */
 function urlTarget(url: string): PurgeTarget {
   const [, scheme = '', host = '', target = ''] = /^(https?):\/\/([^/?#]+)([^#]*)$/iu.exec(url) ?? [];
-  if (host === '') throw new AdminError(400, `"url" must be a whole one, such as http://example.com/a?b; found ${url}`);
+  if (host === '')
+    throw new AdminError(400, `"url" must be a whole one, such as http://example.com/a?b; found ${url}`);
   return {
     kind: 'url',
     scheme: scheme.toLowerCase(),

@@ -44,7 +44,11 @@ export function json(status: number, value: unknown): AdminAnswer {
   return { status, type: 'application/json; charset=utf-8', body: `${JSON.stringify(value)}\n` };
 }
 
-const text = (status: number, body: string): AdminAnswer => ({ status, type: 'text/plain; charset=utf-8', body });
+const text = (status: number, body: string): AdminAnswer => ({
+  status,
+  type: 'text/plain; charset=utf-8',
+  body,
+});
 
 const on = (method: string, path: RegExp, handle: Handler): AdminRoute => ({ method, path, handle });
 
@@ -59,7 +63,9 @@ const routes: readonly AdminRoute[] = [
   on('GET', /^\/readyz$/u, ({ supervisor }) =>
     supervisor.isReady ? text(200, 'ready\n') : text(503, 'not ready\n'),
   ),
-  on('GET', /^\/stats$/u, async ({ supervisor, reloader }) => json(200, await collectStats(supervisor, reloader))),
+  on('GET', /^\/stats$/u, async ({ supervisor, reloader }) =>
+    json(200, await collectStats(supervisor, reloader)),
+  ),
   on('GET', /^\/metrics$/u, async ({ supervisor, reloader }) => ({
     status: 200,
     type: METRICS_TYPE,
@@ -79,7 +85,11 @@ const routes: readonly AdminRoute[] = [
  * Answers an admin request that may be answered.
  * @throws {AdminError} for what is wrong with the request
  */
-export async function answerAdmin(request: IncomingMessage, url: URL, parts: AdminParts): Promise<AdminAnswer> {
+export async function answerAdmin(
+  request: IncomingMessage,
+  url: URL,
+  parts: AdminParts,
+): Promise<AdminAnswer> {
   const method = request.method === 'HEAD' ? 'GET' : request.method;
   const here = routes.filter(({ path }) => path.test(url.pathname));
   const route = here.find((one) => one.method === method);
@@ -118,7 +128,7 @@ async function changeLogLevel({ supervisor, logger, request, url }: AdminCall): 
     throw new AdminError(400, `send {"level": …} with one of ${LOG_LEVELS.join(', ')}`);
   }
   supervisor.logLevel(level);
-  logger.info({ level }, 'log level changed by the operator');
+  logger.info({ to: level }, 'log level changed by the operator');
   return json(200, { level });
 }
 
@@ -135,10 +145,15 @@ function administer({ supervisor, segments }: AdminCall): AdminAnswer {
 
 async function deleteCache({ supervisor, url }: AdminCall): Promise<AdminAnswer> {
   const asked = Object.fromEntries(url.searchParams);
-  return purged(await supervisor.purge(Object.keys(asked).length === 0 ? { kind: 'all' } : purgeTarget(asked)));
+  return purged(
+    await supervisor.purge(Object.keys(asked).length === 0 ? { kind: 'all' } : purgeTarget(asked)),
+  );
 }
 
 /** Workers that did not answer may still have stored what was to go: the client should try again. */
 function purged({ removed, silent }: { readonly removed: number; readonly silent: number }): AdminAnswer {
-  return json(silent === 0 ? 200 : 503, { removed, ...(silent === 0 ? {} : { workersWithoutAnswer: silent }) });
+  return json(silent === 0 ? 200 : 503, {
+    removed,
+    ...(silent === 0 ? {} : { workersWithoutAnswer: silent }),
+  });
 }

@@ -155,7 +155,9 @@ function group(counters: Readonly<Record<string, number>>, pattern: RegExp): Rec
 }
 
 function cacheTotals(reports: Reports): Record<string, number> | null {
-  const caches = reports.flatMap((report) => (report === undefined || report.cache === null ? [] : [report.cache]));
+  const caches = reports.flatMap((report) =>
+    report === undefined || report.cache === null ? [] : [report.cache],
+  );
   if (caches.length === 0) return null;
   const total: Record<string, number> = {};
   for (const cache of caches) {

@@ -12,7 +12,8 @@ export function configuredBackend(
   // The balancer compares names in lower case.
   const named = (name: string) =>
     upstream.backends.find(
-      ({ url }) => url.protocol === protocol && url.port === port && url.host.toLowerCase() === name.toLowerCase(),
+      ({ url }) =>
+        url.protocol === protocol && url.port === port && url.host.toLowerCase() === name.toLowerCase(),
     );
   return named(target.host) ?? named(target.serverName);
 }

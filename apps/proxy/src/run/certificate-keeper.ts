@@ -34,11 +34,16 @@ class Kept {
         report(result, logger);
         if (result.loaded.length > 0) changed();
       },
-      onWatchError: (directory, error) => logger.warn({ directory, error: String(error) }, 'certificates are not watched'),
+      onWatchError: (directory, error) =>
+        logger.warn({ directory, error: String(error) }, 'certificates are not watched'),
     });
     reportProblems(this.reloader.initial.problems, logger);
     this.authorities = authoritiesOf(tls);
-    this.tickets = new TicketKeys({ randomFill: randomFillSync, now: Date.now, rotateEvery: tls.ticketRotation });
+    this.tickets = new TicketKeys({
+      randomFill: randomFillSync,
+      now: Date.now,
+      rotateEvery: tls.ticketRotation,
+    });
     this.expiry = new ExpiryWatch({
       now: Date.now,
       onNotice: ({ certificate, threshold, daysLeft }) => {
@@ -74,7 +79,9 @@ export class CertificateKeeper {
   constructor(listeners: readonly Listener[], logger: Logger, changed: () => void) {
     this.#logger = logger;
     this.#changed = changed;
-    this.#kept = listeners.map(({ tls }, at) => (tls === null ? null : new Kept(tls, logger, () => this.#renewed(at))));
+    this.#kept = listeners.map(({ tls }, at) =>
+      tls === null ? null : new Kept(tls, logger, () => this.#renewed(at)),
+    );
     this.#secrets = this.#kept.map((kept) => kept?.secrets() ?? null);
   }
 
@@ -101,7 +108,8 @@ export class CertificateKeeper {
       const kept = this.#kept[at] ?? null;
       if (tls === null || kept === null) continue;
       const { error } = kept.reloader.reload(sourcesOf(tls));
-      if (error !== undefined) this.#logger.error({ error: error.message }, 'certificates refused: the old ones stay');
+      if (error !== undefined)
+        this.#logger.error({ error: error.message }, 'certificates refused: the old ones stay');
       this.#take(at, kept);
     }
   }
@@ -143,10 +151,16 @@ function authoritiesOf({ clientAuth }: ListenerTls): string | null {
 function report(result: ReloadResult, logger: Logger): void {
   reportProblems(result.problems, logger);
   for (const { info } of result.kept) {
-    logger.error({ file: info.file, names: info.names }, 'a certificate could not be replaced: the old one stays');
+    logger.error(
+      { file: info.file, names: info.names },
+      'a certificate could not be replaced: the old one stays',
+    );
   }
   for (const { info } of result.loaded) {
-    logger.info({ file: info.file, names: info.names, notAfter: new Date(info.notAfter) }, 'a certificate is served');
+    logger.info(
+      { file: info.file, names: info.names, notAfter: new Date(info.notAfter) },
+      'a certificate is served',
+    );
   }
 }
 

@@ -23,7 +23,11 @@ interface Handle {
 const kept: Handle[] = [];
 
 const isHandle = (handle: unknown): handle is Handle =>
-  typeof handle === 'object' && handle !== null && 'fd' in handle && typeof handle.fd === 'number' && handle.fd > 2;
+  typeof handle === 'object' &&
+  handle !== null &&
+  'fd' in handle &&
+  typeof handle.fd === 'number' &&
+  handle.fd > 2;
 
 /**
  * Makes copies of a listening socket, as dup(2) would, which Node does not have: worker threads can each accept

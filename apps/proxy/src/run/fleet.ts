@@ -106,7 +106,9 @@ export class Fleet implements WorkerEvents {
   /** Number of responses removed from all caches, and of workers that did not answer. */
   async purge(what: PurgeTarget): Promise<{ readonly removed: number; readonly silent: number }> {
     // A worker without an answer has lost its cache, or does it when it gets to read its messages.
-    const removed = await Promise.all(this.#slots.map(({ handle }) => handle?.purge(what, 10 * ANSWER_LIMIT)));
+    const removed = await Promise.all(
+      this.#slots.map(({ handle }) => handle?.purge(what, 10 * ANSWER_LIMIT)),
+    );
     return {
       removed: removed.reduce<number>((sum, count) => sum + (count ?? 0), 0),
       silent: removed.filter((count) => count === undefined).length,

@@ -45,7 +45,9 @@ export function handedSockets(env: Env, pid: number, files: ProcFiles = proc): r
 }
 
 /** Inode and address of every listening socket in a table of proc(5). */
-function rows(table: string): readonly (readonly [string, { readonly address: string; readonly port: number }])[] {
+function rows(
+  table: string,
+): readonly (readonly [string, { readonly address: string; readonly port: number }])[] {
   return table
     .split('\n')
     .map((line) => line.trim().split(/\s+/u))

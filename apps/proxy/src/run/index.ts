@@ -48,7 +48,8 @@ async function run(
   });
   const reloader = new Reloader(supervisor, source, io.env, logger);
   const life = new Life(supervisor, reloader, logger, sink, io);
-  const admin = config.admin === null ? undefined : new AdminServer(config.admin, { supervisor, reloader, logger });
+  const admin =
+    config.admin === null ? undefined : new AdminServer(config.admin, { supervisor, reloader, logger });
   try {
     // A predecessor that hands its sockets over keeps its admin listener to the end.
     await (sockets.isEmpty ? admin?.listen() : admin?.listenWhenFree());
@@ -67,7 +68,12 @@ async function run(
   }
 }
 
-async function socketsFor(config: ProxyConfig, workers: number, io: Io, logger: Logger): Promise<SocketStock> {
+async function socketsFor(
+  config: ProxyConfig,
+  workers: number,
+  io: Io,
+  logger: Logger,
+): Promise<SocketStock> {
   const { listeners } = config;
   const handed = handedSockets(io.env, process.pid);
   const { assigned, left } = assignSockets(handed, listeners);

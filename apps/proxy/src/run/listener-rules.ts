@@ -48,7 +48,8 @@ export class ListenerRules implements ListenerPolicy {
     if (this.#redirectPort !== 0) return redirect(request, this.#redirectPort);
     if (this.#guardsIdentity) {
       for (let i = request.ids.length - 1; i >= 0; i--) {
-        if (request.ids[i] === FieldId.other && isIdentityField(request.nameAt(i))) removeField(request, request.nameAt(i));
+        if (request.ids[i] === FieldId.other && isIdentityField(request.nameAt(i)))
+          removeField(request, request.nameAt(i));
       }
       for (let i = 0; i + 1 < identity.length; i += 2) appendField(request, identity[i]!, identity[i + 1]!);
     }
@@ -77,7 +78,8 @@ function hostOf(authority: string): string {
 
 function hasHsts(head: ResponseHead): boolean {
   for (let i = 0; i < head.ids.length; i++) {
-    if (head.ids[i] === FieldId.other && head.nameAt(i).toLowerCase() === 'strict-transport-security') return true;
+    if (head.ids[i] === FieldId.other && head.nameAt(i).toLowerCase() === 'strict-transport-security')
+      return true;
   }
   return false;
 }

@@ -53,7 +53,10 @@ export class HttpProber implements Prober {
     return new Promise((resolve, reject) => {
       const session = http2.connect(origin, secure ? { ...this.#secure(probe), ALPNProtocols: ['h2'] } : {});
       session.on('error', reject);
-      const stream = session.request({ ':method': method, ':path': path, ':authority': hostOf(probe) }, { signal });
+      const stream = session.request(
+        { ':method': method, ':path': path, ':authority': hostOf(probe) },
+        { signal },
+      );
       let status = 0;
       let body = '';
       stream.on('response', (fields) => {

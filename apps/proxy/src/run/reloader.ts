@@ -49,7 +49,8 @@ export class Reloader {
     this.#logger.info({ added, removed, changed, needsRestart }, 'reloading');
     supervisor.reload(config);
     this.#reloads++;
-    if (needsRestart.length > 0) this.#logger.warn({ needsRestart }, 'some changes take effect only after a restart');
+    if (needsRestart.length > 0)
+      this.#logger.warn({ needsRestart }, 'some changes take effect only after a restart');
     this.#logger.info({ version: supervisor.version }, 'reloaded');
     return { outcome: 'reloaded', version: supervisor.version, plan };
   }

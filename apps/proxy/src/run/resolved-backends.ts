@@ -37,7 +37,9 @@ export class ResolvedBackends {
 
   /** Follows the names of this configuration from now on; settles when the new ones were looked up once. */
   async follow(upstream: Upstream): Promise<void> {
-    const wanted = new Map(upstream.backends.filter(({ url }) => isFollowed(url)).map(({ url }) => [idOf(url, upstream), url]));
+    const wanted = new Map(
+      upstream.backends.filter(({ url }) => isFollowed(url)).map(({ url }) => [idOf(url, upstream), url]),
+    );
     for (const [id, dns] of this.#followed) {
       if (wanted.has(id)) continue;
       dns.stop();
@@ -63,7 +65,11 @@ export class ResolvedBackends {
       const all =
         known.length === 0
           ? [backendOptions(backend)]
-          : known.map(({ url }) => ({ url, weight: backend.weight, serverName: backend.url.host.toLowerCase() }));
+          : known.map(({ url }) => ({
+              url,
+              weight: backend.weight,
+              serverName: backend.url.host.toLowerCase(),
+            }));
       for (const options of all) {
         const key = `${options.url} ${options.serverName ?? ''}`;
         if (!found.has(key)) found.set(key, options);
@@ -94,7 +100,8 @@ export class ResolvedBackends {
   }
 }
 
-const idOf = (url: BackendUrl, upstream: Upstream): string => `${backendUrl(url, url.host)} ${upstream.dns.interval}`;
+const idOf = (url: BackendUrl, upstream: Upstream): string =>
+  `${backendUrl(url, url.host)} ${upstream.dns.interval}`;
 
 /** `localhost` is the loopback address by definition (RFC 6761 §6.3), not two backends, of which one is dead. */
 function isFollowed({ host }: BackendUrl): boolean {

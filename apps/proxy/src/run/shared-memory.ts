@@ -67,7 +67,15 @@ export function createSharedUpstream(
   const permitCapacity = Math.max(MIN_PERMITS, 2 * upstream.pool.maxConnections);
   const block = SharedPermits.byteLength(threads, permitCapacity);
   const permits = new SharedArrayBuffer(block * table.capacity);
-  return { name: upstream.name, id: ++lastId, table: table.buffer, permits, permitCapacity, threads, backends };
+  return {
+    name: upstream.name,
+    id: ++lastId,
+    table: table.buffer,
+    permits,
+    permitCapacity,
+    threads,
+    backends,
+  };
 }
 
 /** Whether an upstream still fits where it is after a reload. */

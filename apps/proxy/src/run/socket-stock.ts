@@ -30,7 +30,10 @@ export class SocketStock {
     const stock = new SocketStock(originals, logger);
     for (const sockets of originals) {
       if (sockets.length > workers) {
-        logger.warn({ sockets: sockets.length, workers }, 'more sockets than workers: nobody accepts on some of them');
+        logger.warn(
+          { sockets: sockets.length, workers },
+          'more sockets than workers: nobody accepts on some of them',
+        );
       }
       const each = Math.ceil(workers / Math.max(1, sockets.length)) + SPARE;
       for (const fd of sockets) await stock.#fill(fd, each);

@@ -1,4 +1,10 @@
-import { BackendTable, nodeResolver, type Administration, type NameResolver, type Scheduler } from '@rp/balancer';
+import {
+  BackendTable,
+  nodeResolver,
+  type Administration,
+  type NameResolver,
+  type Scheduler,
+} from '@rp/balancer';
 import { Counters, counterNames } from '@rp/core';
 import { HandshakeCounters } from '@rp/tls';
 import type { ListeningAddress } from '../cli/io.ts';
@@ -48,12 +54,14 @@ export class Supervisor implements FleetOwner {
   #config: ProxyConfig;
   #snapshot: Snapshot;
   #watches: Map<string, UpstreamWatch> = new Map();
+  #level: LogLevel;
   #started = false;
 
   constructor({ config, workers, logger, sockets, resolver }: SupervisorOptions) {
     this.#logger = logger;
     this.#workers = workers;
     this.#config = config;
+    this.#level = config.log.level;
     this.#sockets = sockets ?? (() => null);
     this.#resolver = resolver ?? nodeResolver();
     this.#listeners = new RunningListeners(config.listeners);
@@ -136,13 +144,15 @@ export class Supervisor implements FleetOwner {
 
   /** Takes a valid configuration over in all workers. */
   reload(config: ProxyConfig): void {
+    const before = this.#config;
     this.#config = config;
     this.#listeners.update(config.listeners);
     this.#certificates.reload(this.#listeners.current);
     // Names that are new stand there by name until they are resolved.
     void this.#follow(config);
     this.#renew();
-    this.logLevel(config.log.level);
+    // What an operator has set holds until the file says something else than before.
+    if (config.log.level !== before.log.level) this.logLevel(config.log.level);
   }
 
   /** Removes responses from the caches of all workers. */
@@ -155,7 +165,9 @@ export class Supervisor implements FleetOwner {
     return this.#watches.get(upstream)?.administer(backend, to) ?? 0;
   }
 
+  /** Changes the least level that is written, in all threads and those to come. */
   logLevel(level: LogLevel): void {
+    this.#level = level;
     setLevel(this.#logger, level);
     this.#fleet.tell({ type: 'logLevel', level });
   }
@@ -180,12 +192,14 @@ export class Supervisor implements FleetOwner {
   // ---- FleetOwner -------------------------------------------------------------------------------------------
 
   birthOf(index: number): WorkerBirth {
+    const { config } = this.#snapshot;
+    const log = { ...config.log, level: this.#level };
     return {
       index,
       workers: this.#workers,
       memory: this.#memory[index]!,
       leases: this.#leases,
-      snapshot: this.#snapshot,
+      snapshot: { ...this.#snapshot, config: { ...config, log } },
       sockets: this.#listeners.current.map((_, listener) => this.#sockets(listener, index)),
     };
   }
@@ -244,7 +258,12 @@ export class Supervisor implements FleetOwner {
     const config = { ...this.#config, listeners: this.#listeners.current };
     const backendsOf = ({ name }: { readonly name: string }) => this.#watches.get(name)!.backends;
     const upstreams = shareUpstreams(config, this.#workers, this.#snapshot.upstreams, backendsOf);
-    this.#snapshot = { version: this.#snapshot.version + 1, config, upstreams, secrets: this.#certificates.secrets };
+    this.#snapshot = {
+      version: this.#snapshot.version + 1,
+      config,
+      upstreams,
+      secrets: this.#certificates.secrets,
+    };
     for (const shared of upstreams) this.#watches.get(shared.name)!.use(shared);
     this.#fleet.tell({ type: 'apply', snapshot: this.#snapshot });
   }

@@ -13,7 +13,10 @@ export function bindingOptions(
   return {
     store,
     now: Date.now,
-    policy: { minVersion, ...(ciphers === null ? {} : { ciphers: ciphers.split(/[:,\s]+/).filter(Boolean) }) },
+    policy: {
+      minVersion,
+      ...(ciphers === null ? {} : { ciphers: ciphers.split(/[:,\s]+/).filter(Boolean) }),
+    },
     ...(authorities === null ? {} : { clientAuth: { mode: clientAuth.mode, authorities } }),
     strictSni,
     handshakeTimeout,

@@ -68,7 +68,8 @@ export class UpstreamRuntime {
     for (const [key, pool] of this.#pools) {
       const backend = this.#group.set.byKey(key);
       // Connections are made one way: with other TLS options there must be others.
-      const stays = backend !== undefined && isDeepStrictEqual(tlsConfig(before, backend), tlsConfig(config, backend));
+      const stays =
+        backend !== undefined && isDeepStrictEqual(tlsConfig(before, backend), tlsConfig(config, backend));
       if (stays) pool.update(poolLimits(config.pool));
       else this.#dismiss(key, pool);
     }

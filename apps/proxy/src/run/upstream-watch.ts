@@ -97,7 +97,10 @@ export class UpstreamWatch {
         name: this.name,
         table: BackendTable.attach(shared.table, thread),
         onStateChange: (backend, from, to, reason) =>
-          logger.warn({ upstream: this.name, backend: backend.url, from, to, reason }, 'a backend changed its state'),
+          logger.warn(
+            { upstream: this.name, backend: backend.url, from, to, reason },
+            'a backend changed its state',
+          ),
         ...options,
       });
     }
@@ -110,7 +113,9 @@ export class UpstreamWatch {
    * @returns how many addresses that were; 0: there is no such backend
    */
   administer(name: string, to: Administration): number {
-    const meant = this.#views().filter((view) => view.name === name || view.configured === name || view.backend.url === name);
+    const meant = this.#views().filter(
+      (view) => view.name === name || view.configured === name || view.backend.url === name,
+    );
     for (const { backend, configured } of meant) {
       if (to === 'enabled') this.#wanted.delete(configured);
       else this.#wanted.set(configured, to);

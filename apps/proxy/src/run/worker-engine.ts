@@ -161,10 +161,7 @@ export class WorkerEngine {
 }
 
 /** The configuration in the words of the engine. */
-export function settingsOf(
-  config: ProxyConfig,
-  upstream: (name: string) => Upstream,
-): SettingsInput {
+export function settingsOf(config: ProxyConfig, upstream: (name: string) => Upstream): SettingsInput {
   const { limits, timeouts, forwarding } = config;
   const routes = config.routes.map((route) => ({
     ...(route.host === null ? {} : { host: route.host }),
@@ -172,7 +169,8 @@ export function settingsOf(
     upstream: upstream(route.upstream),
     cached: route.cache,
   }));
-  if (config.defaultUpstream !== null) routes.push({ path: '/', upstream: upstream(config.defaultUpstream), cached: true });
+  if (config.defaultUpstream !== null)
+    routes.push({ path: '/', upstream: upstream(config.defaultUpstream), cached: true });
   return {
     routes,
     timeouts,

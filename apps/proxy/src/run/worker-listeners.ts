@@ -26,7 +26,9 @@ class WorkerListener {
     this.#tickets = new TicketInstaller(TicketKeySet.fromMessage(secrets.tickets), randomFillSync);
     const store = storeFromMessage(secrets.store);
     const protocols = listener.http2 ? ['h2', 'http/1.1'] : ['http/1.1'];
-    this.#binding = new TlsServerBinding(bindingOptions(tls, store, secrets.authorities, this.#tickets, protocols));
+    this.#binding = new TlsServerBinding(
+      bindingOptions(tls, store, secrets.authorities, this.#tickets, protocols),
+    );
     this.#version = secrets.version;
   }
 
