@@ -108,6 +108,7 @@ export class BackendConnection extends Timer {
     const text = this.#staged + tail;
     this.#staged = '';
     if (text !== '') this.#writeText(text);
+    else this.#await();
   }
 
   /** Writes a head that no body followed in this turn. */

@@ -153,6 +153,8 @@ export class Http1Connection extends Timer implements RequestSink, ResponseTurn,
     this.#requestRead = true;
     this.#buffer?.streaming(false);
     if (this.#waiting === 'body') this.#waitForResponse();
+    // Nothing more has to be held back; and only a socket that is read tells that its client has left.
+    this.resumeRequest();
     if (this.#exchange.active) {
       if (this.#state.current === forwarding) this.#state.go(readingResponse);
       this.#exchange.requestEnd(trailers);

@@ -43,7 +43,9 @@ export class BackendSocket {
   }
 
   reset(): void {
-    this.socket.resetAndDestroy();
+    // A socket that is shutting down cannot be reset: Node would neither close it nor say so.
+    if (this.socket.writableEnded) this.socket.destroy();
+    else this.socket.resetAndDestroy();
   }
 }
 
