@@ -1,5 +1,5 @@
-import { STATUS_CODES } from 'node:http';
 import type { ProxyFailure } from './failure.ts';
+import { reasonPhrase } from './reason-phrases.ts';
 
 /** A response of the proxy's own: for a failure, or made by a hook. */
 export interface LocalAnswer {
@@ -83,9 +83,4 @@ function render(format: ErrorFormat, failure: ProxyFailure, requestId: string): 
 // A kept X-Request-Id comes from a trusted proxy, which may have kept it from anybody.
 function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (found) => `&#${found.charCodeAt(0)};`);
-}
-
-/** The reason phrase of a status code (RFC 9110 §15); empty for one without. */
-export function reasonPhrase(status: number): string {
-  return STATUS_CODES[status] ?? '';
 }

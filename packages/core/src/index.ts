@@ -1,4 +1,5 @@
-export { answerFor, reasonPhrase, type LocalAnswer } from './answers.ts';
+export { answerFor, type LocalAnswer } from './answers.ts';
+export { reasonPhrase } from './reason-phrases.ts';
 export type {
   CacheDecision,
   CacheFollower,

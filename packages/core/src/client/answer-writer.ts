@@ -1,5 +1,6 @@
 import { checkedField } from '@rp/parser';
-import { reasonPhrase, type LocalAnswer } from '../answers.ts';
+import type { LocalAnswer } from '../answers.ts';
+import { reasonPhrase } from '../reason-phrases.ts';
 
 /** A response of the proxy's own as bytes. Throws a `TypeError` for a field that would split it. */
 export function serializeAnswer(
