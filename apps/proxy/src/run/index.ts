@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { AdminServer } from '../admin/index.ts';
+import type { AdminServer } from '../admin/index.ts';
 import { readSource, type ConfigSource, type Io, type ListeningAddress } from '../cli/io.ts';
 import { formatProblems, type ProxyConfig } from '../config/index.ts';
 import { LogSink, createLogger, type Logger } from '../log/index.ts';
@@ -48,8 +48,7 @@ async function run(
   });
   const reloader = new Reloader(supervisor, source, io.env, logger);
   const life = new Life(supervisor, reloader, logger, sink, io);
-  const admin =
-    config.admin === null ? undefined : new AdminServer(config.admin, { supervisor, reloader, logger });
+  const admin = await adminServer(config.admin, { supervisor, reloader, logger });
   try {
     // A predecessor that hands its sockets over keeps its admin listener to the end.
     await (sockets.isEmpty ? admin?.listen() : admin?.listenWhenFree());
@@ -66,6 +65,16 @@ async function run(
     await supervisor.terminate();
     await admin?.close();
   }
+}
+
+/** Loaded only if there is to be one: what it needs of Node's HTTP and of metrics takes 20 MiB of memory. */
+async function adminServer(
+  admin: ProxyConfig['admin'],
+  parts: ConstructorParameters<typeof AdminServer>[1],
+): Promise<AdminServer | undefined> {
+  if (admin === null) return undefined;
+  const loaded = await import('../admin/index.ts');
+  return new loaded.AdminServer(admin, parts);
 }
 
 async function socketsFor(

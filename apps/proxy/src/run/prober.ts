@@ -1,10 +1,13 @@
 import type { Probe, ProbeAnswer, Prober } from '@rp/balancer';
 import type { BackendTls } from '@rp/core';
-import http, { type IncomingMessage, type RequestOptions } from 'node:http';
-import http2 from 'node:http2';
-import https from 'node:https';
+import type { IncomingMessage, RequestOptions } from 'node:http';
 import { isIP } from 'node:net';
 import tls from 'node:tls';
+
+// Loaded with the first check: Node's HTTP takes 14 MiB of memory, and not everybody has checks.
+const http = (): typeof import('node:http') => process.getBuiltinModule('node:http');
+const https = (): typeof import('node:https') => process.getBuiltinModule('node:https');
+const http2 = (): typeof import('node:http2') => process.getBuiltinModule('node:http2');
 
 /** Bytes of a body that are looked at. */
 const MAX_BODY = 64 * 1024;
@@ -38,8 +41,8 @@ export class HttpProber implements Prober {
       const answered = (response: IncomingMessage): void => collect(response, resolve, reject);
       const request =
         backend.protocol === 'https'
-          ? https.request({ ...options, ...this.#secure(probe) }, answered)
-          : http.request(options, answered);
+          ? https().request({ ...options, ...this.#secure(probe) }, answered)
+          : http().request(options, answered);
       request.on('error', reject);
       request.end();
     });
@@ -51,7 +54,7 @@ export class HttpProber implements Prober {
     const host = backend.host.includes(':') ? `[${backend.host}]` : backend.host;
     const origin = `${secure ? 'https' : 'http'}://${host}:${backend.port}`;
     return new Promise((resolve, reject) => {
-      const session = http2.connect(origin, secure ? { ...this.#secure(probe), ALPNProtocols: ['h2'] } : {});
+      const session = http2().connect(origin, secure ? { ...this.#secure(probe), ALPNProtocols: ['h2'] } : {});
       session.on('error', reject);
       const stream = session.request(
         { ':method': method, ':path': path, ':authority': hostOf(probe) },
