@@ -41,7 +41,11 @@ describe('a stored response', () => {
     ]);
     expect(miss.headers['age']).toBeUndefined();
     const hit = await get('/plain');
-    expect([hit.text, hit.headers['x-cache-status'], hit.headers['x-own']]).toEqual(['answer 1', 'HIT', 'kept']);
+    expect([hit.text, hit.headers['x-cache-status'], hit.headers['x-own']]).toEqual([
+      'answer 1',
+      'HIT',
+      'kept',
+    ]);
     expect(hit.cache).toMatch(/^rp; hit; ttl=(60|59|58)$/);
     expect(Number(hit.headers['age'])).toBeLessThan(3);
     const head = await ask(proxy.port, '/plain', { method: 'HEAD' });
@@ -52,7 +56,10 @@ describe('a stored response', () => {
 
   test('is a 304 for the client whose validator matches', async () => {
     const modified = 'Mon, 01 Jan 2024 00:00:00 GMT';
-    backend.on('/conditional', answer('same', { 'cache-control': 'max-age=60', etag: '"v1"', 'last-modified': modified }));
+    backend.on(
+      '/conditional',
+      answer('same', { 'cache-control': 'max-age=60', etag: '"v1"', 'last-modified': modified }),
+    );
     await get('/conditional');
     const byTag = await get('/conditional', { 'if-none-match': '"v0", W/"v1"' });
     expect([byTag.status, byTag.text, byTag.headers['etag']]).toEqual([304, '', '"v1"']);
@@ -63,14 +70,20 @@ describe('a stored response', () => {
   });
 
   test('is a 206 for a range, multipart for several, 416 beyond the end', async () => {
-    backend.on('/range', answer('0123456789', { 'cache-control': 'max-age=60', 'content-type': 'text/plain', etag: '"r"' }));
+    backend.on(
+      '/range',
+      answer('0123456789', { 'cache-control': 'max-age=60', 'content-type': 'text/plain', etag: '"r"' }),
+    );
     await get('/range');
     const one = await get('/range', { range: 'bytes=2-4' });
     expect([one.status, one.text, one.headers['content-range']]).toEqual([206, '234', 'bytes 2-4/10']);
     const last = await get('/range', { range: 'bytes=-3' });
     expect([last.status, last.text, last.headers['content-length']]).toEqual([206, '789', '3']);
     const two = await get('/range', { range: 'bytes=0-0,9-9' });
-    expect([two.status, two.headers['content-type']]).toEqual([206, expect.stringMatching(/^multipart\/byteranges; boundary=/)]);
+    expect([two.status, two.headers['content-type']]).toEqual([
+      206,
+      expect.stringMatching(/^multipart\/byteranges; boundary=/),
+    ]);
     expect(two.text.match(/Content-Range: bytes \d-\d\/10\r\n\r\n(\d)/g)).toHaveLength(2);
     const beyond = await get('/range', { range: 'bytes=10-' });
     expect([beyond.status, beyond.headers['content-range']]).toEqual([416, 'bytes */10']);
@@ -110,26 +123,33 @@ describe('a stored response', () => {
     expect(ports.size).toBe(1);
   });
 
-  test.each(['POST', 'PUT', 'DELETE', 'PATCH'])('is gone after a successful %s, with what Location names', async (method) => {
-    const path = `/changed-${method.toLowerCase()}`;
-    const fresh = { 'cache-control': 'max-age=60' };
-    const read = counting(fresh);
-    backend.on(path, (request, response) => {
-      if (request.method === 'GET') read(request, response);
-      else if (request.headers['x-fail'] === 'yes') answer('no', {}, 500)(request, response);
-      else answer('done', { location: `${path}/item`, 'content-location': 'http://other.example/x' })(request, response);
-    });
-    backend.on(`${path}/item`, counting(fresh));
-    await get(path);
-    await get(`${path}/item`);
-    const change = (headers = {}) => ask(proxy.port, path, { method, headers, body: 'x' });
-    await change({ 'x-fail': 'yes' });
-    expect((await get(path)).text).toBe('answer 1');
-    const done = await change();
-    expect([done.status, done.cache]).toEqual([200, 'rp; fwd=method']);
-    expect((await get(path)).text).toBe('answer 2');
-    expect((await get(`${path}/item`)).text).toBe('answer 2');
-  });
+  test.each(['POST', 'PUT', 'DELETE', 'PATCH'])(
+    'is gone after a successful %s, with what Location names',
+    async (method) => {
+      const path = `/changed-${method.toLowerCase()}`;
+      const fresh = { 'cache-control': 'max-age=60' };
+      const read = counting(fresh);
+      backend.on(path, (request, response) => {
+        if (request.method === 'GET') read(request, response);
+        else if (request.headers['x-fail'] === 'yes') answer('no', {}, 500)(request, response);
+        else
+          answer('done', { location: `${path}/item`, 'content-location': 'http://other.example/x' })(
+            request,
+            response,
+          );
+      });
+      backend.on(`${path}/item`, counting(fresh));
+      await get(path);
+      await get(`${path}/item`);
+      const change = (headers = {}) => ask(proxy.port, path, { method, headers, body: 'x' });
+      await change({ 'x-fail': 'yes' });
+      expect((await get(path)).text).toBe('answer 1');
+      const done = await change();
+      expect([done.status, done.cache]).toEqual([200, 'rp; fwd=method']);
+      expect((await get(path)).text).toBe('answer 2');
+      expect((await get(`${path}/item`)).text).toBe('answer 2');
+    },
+  );
 });
 
 describe('hazard: what is not to be shared never is', () => {
@@ -138,7 +158,10 @@ describe('hazard: what is not to be shared never is', () => {
     ['no-store', { 'cache-control': 'no-store, max-age=60' }],
     ['contradictions', { 'cache-control': 'max-age=60; no-store' }],
     ['Vary: *', { 'cache-control': 'max-age=60', vary: '*' }],
-    ['Set-Cookie without explicit freshness', { 'set-cookie': 'a=1', 'last-modified': 'Mon, 01 Jan 2024 00:00:00 GMT' }],
+    [
+      'Set-Cookie without explicit freshness',
+      { 'set-cookie': 'a=1', 'last-modified': 'Mon, 01 Jan 2024 00:00:00 GMT' },
+    ],
     ['nothing said', {}],
   ])('%s', async (name, fields) => {
     const path = `/unshared/${encodeURIComponent(name)}.css`;
@@ -159,7 +182,8 @@ describe('hazard: what is not to be shared never is', () => {
 
   test('a partial response', async () => {
     backend.on('/part', (request, response) => {
-      if (request.headers.range === undefined) return answer('whole', { 'cache-control': 'max-age=60' })(request, response);
+      if (request.headers.range === undefined)
+        return answer('whole', { 'cache-control': 'max-age=60' })(request, response);
       answer('wh', { 'cache-control': 'max-age=60', 'content-range': 'bytes 0-1/5' }, 206)(request, response);
     });
     expect((await get('/part', { range: 'bytes=0-1' })).status).toBe(206);
@@ -214,7 +238,12 @@ describe('what the cache has no part in', () => {
 
   test.each([
     ['a path that is left out', '/account/x.css', {}, 'rp; fwd=bypass; detail=excluded-path'],
-    ['a cookie that is left out', '/cookie', { cookie: 'a=1; session=2' }, 'rp; fwd=bypass; detail=excluded-cookie'],
+    [
+      'a cookie that is left out',
+      '/cookie',
+      { cookie: 'a=1; session=2' },
+      'rp; fwd=bypass; detail=excluded-cookie',
+    ],
   ])('%s', async (_name, path, headers, status) => {
     backend.on(path, counting({ 'cache-control': 'max-age=60' }));
     for (let i = 1; i <= 2; i++) {
@@ -248,10 +277,14 @@ describe('on the wire', () => {
     }
     const client = await RawClient.connect(proxy.port);
     const order = ['a', 'c', 'b', 'a', 'b', 'c'];
-    client.write(order.map((name) => `GET /pipe/${name} HTTP/1.1\r\nHost: 127.0.0.1:${proxy.port}\r\n\r\n`).join(''));
+    client.write(
+      order.map((name) => `GET /pipe/${name} HTTP/1.1\r\nHost: 127.0.0.1:${proxy.port}\r\n\r\n`).join(''),
+    );
     const text = await client.receives('HTTP/1.1 200', order.length);
     await client.receives('body-c'.repeat(3), 2);
-    expect([...client.text.matchAll(/(body-[abc]){3}/g)].map(([, name]) => name)).toEqual(order.map((n) => `body-${n}`));
+    expect([...client.text.matchAll(/(body-[abc]){3}/g)].map(([, name]) => name)).toEqual(
+      order.map((n) => `body-${n}`),
+    );
     expect(text.match(/HTTP\/1\.1 200/g)).toHaveLength(order.length);
     client.destroy();
   });
@@ -308,9 +341,13 @@ describe('on the wire', () => {
     backend.on('/logged', answer('x', { 'cache-control': 'max-age=60' }));
     await get('/logged?1');
     await get('/logged?1');
-    const line = await proxy.logged(({ target, cache }) => target === '/logged?1' && /hit/.test(String(cache)));
+    const line = await proxy.logged(
+      ({ target, cache }) => target === '/logged?1' && /hit/.test(String(cache)),
+    );
     expect(line).toMatchObject({ status: 200, bytesOut: 1 });
-    const miss = proxy.log.find(({ target, cache }) => target === '/logged?1' && /uri-miss; stored/.test(String(cache)));
+    const miss = proxy.log.find(
+      ({ target, cache }) => target === '/logged?1' && /uri-miss; stored/.test(String(cache)),
+    );
     expect(miss).toBeDefined();
   });
 });
@@ -320,12 +357,18 @@ test('without a cache nothing is stored, and no field is added', async () => {
   backend.on('/off', counting({ 'cache-control': 'max-age=60' }));
   await ask(plain.port, '/off');
   const second = await ask(plain.port, '/off');
-  expect([second.text, second.headers['cache-status'], second.headers['age']]).toEqual(['answer 2', undefined, undefined]);
+  expect([second.text, second.headers['cache-status'], second.headers['age']]).toEqual([
+    'answer 2',
+    undefined,
+    undefined,
+  ]);
   await plain.stop();
 });
 
 test('a trusted proxy that says https and http asks for two responses', async () => {
-  const trusting = await RunningProxy.start(`${config(backend.port, '{ enabled: true }')}trustedProxies: [127.0.0.1/8]\n`);
+  const trusting = await RunningProxy.start(
+    `${config(backend.port, '{ enabled: true }')}trustedProxies: [127.0.0.1/8]\n`,
+  );
   backend.on('/proto', (request, response) => {
     const fields = { 'cache-control': 'max-age=60' };
     answer(String(request.headers['x-forwarded-proto']), fields)(request, response);

@@ -265,7 +265,8 @@ describe('slow readers', () => {
       if (!response.write(piece)) await new Promise((resolve) => response.once('drain', resolve));
     }
     response.end();
-    for (const one of await Promise.all(asked)) expect([one.body.length, one.cut]).toEqual([24 * piece.length, false]);
+    for (const one of await Promise.all(asked))
+      expect([one.body.length, one.cut]).toEqual([24 * piece.length, false]);
     expect(responses).toHaveLength(1);
     const again = get('/too-large');
     await until(() => responses.length === 2, 'another request: it is not stored');
@@ -298,7 +299,9 @@ test('one who reads along and pipelines gets the next response after this one', 
   const asked = await crowd('/piped', 1);
   const client = await RawClient.connect(proxy.port);
   const host = `Host: 127.0.0.1:${proxy.port}\r\n\r\n`;
-  client.write(`GET /piped HTTP/1.1\r\n${host}GET /piped-next HTTP/1.1\r\n${host}GET /piped HTTP/1.1\r\n${host}`);
+  client.write(
+    `GET /piped HTTP/1.1\r\n${host}GET /piped-next HTTP/1.1\r\n${host}GET /piped HTTP/1.1\r\n${host}`,
+  );
   await settled();
   responses[0]!.writeHead(200, FRESH).end('piped body');
   const text = await client.receives('piped body', 2);

@@ -60,13 +60,24 @@ describe('stale-while-revalidate (RFC 5861, 3)', () => {
     backend.on(path, answer('kept', fields));
     const headers = { 'accept-language': 'de', 'x-secret': 'of the client', 'if-none-match': '"mine"' };
     await get(path, headers);
-    backend.on(path, (_request, response) => void response.writeHead(304, { etag: '"e"', 'cache-control': 'max-age=60' }).end());
+    backend.on(
+      path,
+      (_request, response) =>
+        void response.writeHead(304, { etag: '"e"', 'cache-control': 'max-age=60' }).end(),
+    );
     expect((await get(path, headers)).text).toBe('kept');
     await until(() => backend.asked(path).length === 2, 'the validation');
     const sent = backend.asked(path)[1]!.headers;
-    expect(sent).toMatchObject({ 'if-none-match': '"e"', 'accept-language': 'de', host: `127.0.0.1:${proxy.port}` });
+    expect(sent).toMatchObject({
+      'if-none-match': '"e"',
+      'accept-language': 'de',
+      host: `127.0.0.1:${proxy.port}`,
+    });
     expect(sent['x-secret']).toBeUndefined();
-    await until(async () => /^rp; hit; ttl=[56]\d$/.test((await get(path, headers)).cache), 'the one brought up to date');
+    await until(
+      async () => /^rp; hit; ttl=[56]\d$/.test((await get(path, headers)).cache),
+      'the one brought up to date',
+    );
     expect(backend.asked(path)).toHaveLength(2);
   });
 
@@ -86,13 +97,15 @@ describe('stale-while-revalidate (RFC 5861, 3)', () => {
   });
 
   test('pipelined behind a stale hit: the validation is of the first, by its own route', async () => {
-    for (const name of ['x', 'y']) backend.on(`/piped-${name}`, answer(name.repeat(5), stale('stale-while-revalidate=600')));
+    for (const name of ['x', 'y'])
+      backend.on(`/piped-${name}`, answer(name.repeat(5), stale('stale-while-revalidate=600')));
     for (const name of ['x', 'y']) await get(`/piped-${name}`);
     const client = await RawClient.connect(proxy.port);
     const host = `Host: 127.0.0.1:${proxy.port}\r\n\r\n`;
     client.write(`GET /piped-x HTTP/1.1\r\n${host}GET /piped-y HTTP/1.1\r\n${host}`);
     await client.receives('yyyyy');
-    for (const name of ['x', 'y']) await until(() => backend.asked(`/piped-${name}`).length === 2, `a validation of ${name}`);
+    for (const name of ['x', 'y'])
+      await until(() => backend.asked(`/piped-${name}`).length === 2, `a validation of ${name}`);
     client.destroy();
   });
 });
@@ -103,7 +116,10 @@ describe('stale-if-error (RFC 5861, 4)', () => {
     ['a 503 without a body', answer('', {}, 503)],
     ['a connection that is closed', (request) => void request.socket.resetAndDestroy()],
     ['a backend that says nothing in time', () => {}],
-    ['a response that is malformed', (request) => void request.socket.end('HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n')],
+    [
+      'a response that is malformed',
+      (request) => void request.socket.end('HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n'),
+    ],
   ];
 
   test.each(cases)('answers in place of %s', async (name, failing) => {
@@ -141,7 +157,9 @@ describe('stale-if-error (RFC 5861, 4)', () => {
     await get('/sie-log');
     backend.on('/sie-log', (request) => void request.socket.resetAndDestroy());
     await get('/sie-log');
-    const line = await proxy.logged(({ target, error }) => target === '/sie-log' && error === 'BACKEND_CLOSED');
+    const line = await proxy.logged(
+      ({ target, error }) => target === '/sie-log' && error === 'BACKEND_CLOSED',
+    );
     expect(line).toMatchObject({ status: 200 });
   });
 });
@@ -160,7 +178,10 @@ cache: { enabled: true }
 log: { level: info, access: { enabled: false } }
 `);
   for (const path of ['/kept', '/plain']) {
-    mortal.on(path, answer(path, path === '/kept' ? stale('stale-if-error=600') : stale('stale-while-revalidate=0')));
+    mortal.on(
+      path,
+      answer(path, path === '/kept' ? stale('stale-if-error=600') : stale('stale-while-revalidate=0')),
+    );
     await ask(own.port, path);
   }
   await mortal.close();

@@ -51,7 +51,8 @@ async function startServer(): Promise<number> {
     env: { ...process.env, npm_config_protocol: 'http', npm_config_port: '0', npm_config_pidfile: devNull },
   });
   let output = '';
-  for (const stream of [server.stdout!, server.stderr!]) stream.on('data', (chunk) => (output += String(chunk)));
+  for (const stream of [server.stdout!, server.stderr!])
+    stream.on('data', (chunk) => (output += String(chunk)));
   return until(
     () => Number(/Listening on .*:(\d+)\//.exec(output)?.[1] ?? 0) || undefined,
     () => `the suite's server: ${output}`,
@@ -109,7 +110,9 @@ describe('the public HTTP cache test suite', () => {
   test('leaves no failure unexplained: each one that is required or optimal stands in the README', async () => {
     const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8');
     const table = readme.slice(readme.indexOf('### Cache conformance'));
-    const unexplained = [...failing('required'), ...failing('optimal')].filter((id) => !table.includes(`\`${id}\``));
+    const unexplained = [...failing('required'), ...failing('optimal')].filter(
+      (id) => !table.includes(`\`${id}\``),
+    );
     expect(unexplained).toEqual([]);
   });
 

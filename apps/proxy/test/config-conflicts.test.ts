@@ -144,8 +144,8 @@ const table: readonly (readonly [name: string, text: string, expected: RegExp])[
   ],
   [
     'entries larger than the cache',
-    `${MINIMAL}cache: { maxSize: 1MB }\n`,
-    /^3:19 cache\.maxSize: maxEntrySize is above maxSize/,
+    `${MINIMAL}cache: { maxSize: 1MB, maxEntrySize: 2MB }\n`,
+    /^3:38 cache\.maxEntrySize: maxEntrySize is above maxSize/,
   ],
 ];
 

@@ -23,7 +23,7 @@ export interface CacheListener {
 export function createCache(config: Cache, workers: number, listener: CacheListener): HttpCache | undefined {
   if (!config.enabled) return undefined;
   const maxSize = Math.max(1, Math.floor(config.maxSize / workers));
-  const { heuristic, exclude, key } = config;
+  const { heuristic, exclude, key, compat } = config;
   const options: CacheOptions = {
     maxSize,
     maxEntrySize: Math.min(config.maxEntrySize, maxSize),
@@ -32,6 +32,10 @@ export function createCache(config: Cache, workers: number, listener: CacheListe
     heuristicMax: heuristic.max / 1000,
     sortQuery: key.sortQuery,
     dropQuery: key.dropQuery,
+    keyFields: key.fields,
+    staleIfError: config.staleIfError / 1000,
+    invalidAge: compat.invalidAge,
+    mismatched304: compat.mismatched304,
     excludeCookies: exclude.cookies,
     ...(exclude.paths.length === 0 ? {} : { excludeTarget: pathMatcher(exclude.paths) }),
     xCacheStatus: config.xCacheStatus,

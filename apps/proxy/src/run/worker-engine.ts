@@ -61,7 +61,7 @@ export class WorkerEngine {
       ...(log.access.enabled ? { accessLog: new ExchangeLog(this.#access, clock) } : {}),
     });
     const leases = new ConnectionLeases(birth.leases, birth.index, config.limits.maxConnections);
-    this.#watch = new WorkerWatch(this.engine, leases, config.overload, this.#logger);
+    this.#watch = new WorkerWatch(this.engine, leases, config.overload, this.#logger, () => this.#giveMemoryBack());
     this.#listeners = new WorkerListeners(birth.memory.handshakes);
     this.apply(birth.snapshot);
   }
@@ -111,10 +111,20 @@ export class WorkerEngine {
     return purge(this.#cache, target);
   }
 
+  /** Memory is short: better fewer hits than refused requests. */
+  #giveMemoryBack(): void {
+    const cache = this.#cache;
+    if (cache === undefined || cache.counts().responses === 0) return;
+    const removed = cache.shrink(cache.counts().bytes / 2);
+    this.#logger.warn({ removed }, 'memory is short: half of the cache was given back');
+  }
+
   /** A cache whose options changed starts empty; otherwise a reload leaves it alone. */
   #useCache(config: Cache): void {
     if (isDeepStrictEqual(config, this.#cacheConfig)) return;
     this.#cacheConfig = config;
+    // Exchanges under way may hold on to it for long, and need none of what it has stored.
+    this.#cache?.shrink(0);
     this.#cache = createCache(config, this.#birth.workers, {
       invalidated: this.#invalidated,
       failed: (error) => this.#logger.error({ code: error.code, error: error.message }, 'the cache failed'),

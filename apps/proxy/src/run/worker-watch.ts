@@ -5,6 +5,11 @@ import type { Logger } from '../log/index.ts';
 import type { ConnectionLeases } from './connection-leases.ts';
 import { OverloadMonitor, SAMPLE_INTERVAL } from './overload.ts';
 
+/** Share of `overload.maxHeap` at which memory is given back: before anything is refused. */
+const RELIEF = 0.9;
+/** Milliseconds until memory is given back again: the garbage collector must come around first. */
+const RELIEF_PAUSE = 2_000;
+
 /** How a worker is. */
 export interface Vitals {
   readonly eventLoopDelay: number;
@@ -21,9 +26,21 @@ export class WorkerWatch {
   readonly #clock: () => number;
   readonly #monitor: OverloadMonitor;
   readonly #timer: NodeJS.Timeout;
+  readonly #relieve: () => void;
+  #maxHeap: number;
   #expected: number;
+  #nextRelief = 0;
 
-  constructor(engine: Engine, leases: ConnectionLeases, overload: Overload, logger: Logger) {
+  /** @param relieve gives memory back: called when the heap is nearly as full as it may be */
+  constructor(
+    engine: Engine,
+    leases: ConnectionLeases,
+    overload: Overload,
+    logger: Logger,
+    relieve: () => void = () => {},
+  ) {
+    this.#relieve = relieve;
+    this.#maxHeap = overload.maxHeap;
     this.#engine = engine;
     this.#leases = leases;
     this.#logger = logger;
@@ -36,6 +53,7 @@ export class WorkerWatch {
   /** Takes limits over; to be called after the engine took its settings over. */
   apply(overload: Overload, maxConnections: number): void {
     this.#monitor.limits = overload;
+    this.#maxHeap = overload.maxHeap;
     this.#leases.limit = maxConnections;
     const { limits } = this.#engine.runtime.settings;
     // Read by the engine for each connection that it accepts: the limit of the process, rather than a fixed share.
@@ -64,6 +82,9 @@ export class WorkerWatch {
     runtime.overloaded = this.#monitor.sample({ delay, heap: used / limit });
     if (runtime.overloaded !== before) this.#report(runtime.overloaded, delay, used / limit);
     this.#leases.settle(this.#engine.connections);
+    if (used / limit <= this.#maxHeap * RELIEF || now < this.#nextRelief) return;
+    this.#nextRelief = now + RELIEF_PAUSE;
+    this.#relieve();
   }
 
   #report(overloaded: boolean, delay: number, heap: number): void {

@@ -65,10 +65,9 @@ export function checkRouting(context: CheckContext): void {
   checkRoutes(context);
   if (defaultUpstream !== null) checkName(context, defaultUpstream, ['defaultUpstream']);
   if (cache.maxEntrySize > cache.maxSize) {
-    const part = context.given(['cache', 'maxEntrySize']) ? 'maxEntrySize' : 'maxSize';
     conflict(
       context,
-      ['cache', part],
+      ['cache', 'maxEntrySize'],
       'maxEntrySize is above maxSize: no entry may be larger than the cache',
     );
   }
