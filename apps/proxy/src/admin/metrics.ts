@@ -126,6 +126,7 @@ function trafficMetrics({
   latency,
   bytes,
   failures,
+  tls,
 }: Stats): readonly Metric[] {
   const request = (name: string): number => requests[name] ?? 0;
   return [
@@ -154,8 +155,7 @@ function trafficMetrics({
     counter('hook_failures_total', 'Hooks that threw or took too long.', request('hookFailures')),
     counter('tunnels_total', 'Tunnels opened.', request('tunnels')),
     gauge('tunnels_active', 'Tunnels that are open.', request('activeTunnels')),
-    counter('tls_handshakes_total', 'TLS handshakes.', request('handshakes')),
-    counter('tls_handshake_failures_total', 'TLS handshakes that failed.', request('handshakeFailures')),
+    metric('counter', 'tls_events_total', 'TLS handshakes by kind.', by('event', tls)),
     counter('http2_connections_total', 'HTTP/2 connections.', request('http2Connections')),
     counter('http2_streams_total', 'HTTP/2 streams.', request('http2Streams')),
   ];

@@ -59,6 +59,8 @@ export interface Stats {
   readonly bytes: Readonly<Record<string, number>>;
   /** Exchanges that failed, by code. */
   readonly failures: Readonly<Record<string, number>>;
+  /** Handshakes, by the names of `HANDSHAKE_COUNTERS` of `@rp/tls`. */
+  readonly tls: Readonly<Record<string, number>>;
   readonly cache: Readonly<Record<string, number>> | null;
   readonly upstreams: Readonly<Record<string, { readonly backends: readonly BackendStats[] }>>;
   readonly process: { readonly memory: number; readonly cpuSeconds: number };
@@ -95,8 +97,6 @@ export async function collectStats(supervisor: Supervisor, reloader: Reloader): 
       tunnels: count('tunnels'),
       activeTunnels: count('tunnelsNow'),
       hookFailures: count('hookFailures'),
-      handshakes: count('handshakes'),
-      handshakeFailures: count('handshakeFailures'),
       http2Connections: count('http2Connections'),
       http2Streams: count('http2Streams'),
     },
@@ -115,6 +115,7 @@ export async function collectStats(supervisor: Supervisor, reloader: Reloader): 
       toBackends: count('bytesToBackends'),
     },
     failures: group(counters, /^failure\.(.+)$/u),
+    tls: supervisor.handshakes(),
     cache: cacheTotals(reports),
     upstreams: upstreamStats(supervisor, reports),
     process: { memory: process.memoryUsage.rss(), cpuSeconds: (cpu.user + cpu.system) / 1e6 },

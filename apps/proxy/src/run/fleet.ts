@@ -26,6 +26,27 @@ export interface FleetOwner {
   died(index: number): void;
 }
 
+/** What carries the traffic: worker threads, or an engine in the supervisor's own. */
+export interface WorkerFleet {
+  readonly size: number;
+  /** Workers that accept connections. */
+  readonly readyCount: number;
+  /** Workers that were replaced since the start. */
+  readonly restarts: number;
+  readonly isEnding: boolean;
+  /** Resolves when every worker accepts connections; rejects if one cannot. */
+  start(): Promise<readonly ListeningAddress[]>;
+  tell(message: ToWorker): void;
+  /** What each worker says of itself; `undefined` for those that do not answer within a second. */
+  reports(): Promise<readonly (WorkerReport | undefined)[]>;
+  /** Number of responses removed from all caches, and of workers that did not answer. */
+  purge(what: PurgeTarget): Promise<{ readonly removed: number; readonly silent: number }>;
+  /** Lets every worker finish within `limit` ms; resolves with the number of connections that had to be cut. */
+  drain(limit: number): Promise<number>;
+  /** Ends all workers at once. */
+  terminate(): Promise<void>;
+}
+
 interface Slot {
   handle: WorkerHandle | undefined;
   bornAt: number;
@@ -40,7 +61,7 @@ interface Start {
 }
 
 /** All worker threads: starts them, watches them, replaces those that die, and ends them. */
-export class Fleet implements WorkerEvents {
+export class Fleet implements WorkerFleet, WorkerEvents {
   readonly #owner: FleetOwner;
   readonly #logger: Logger;
   readonly #clock: () => number;

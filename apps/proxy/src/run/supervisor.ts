@@ -12,7 +12,7 @@ import { diffConfig, type Plan, type ProxyConfig } from '../config/index.ts';
 import { setLevel, type LogLevel, type Logger } from '../log/index.ts';
 import { CertificateKeeper } from './certificate-keeper.ts';
 import { ConnectionLeases, leasesByteLength } from './connection-leases.ts';
-import { Fleet, type FleetOwner } from './fleet.ts';
+import { Fleet, type FleetOwner, type WorkerFleet } from './fleet.ts';
 import { RunningListeners } from './listener-plan.ts';
 import type { Snapshot, WorkerBirth, WorkerReport } from './messages.ts';
 import { createWorkerMemory, permitsOf, shareUpstreams, type WorkerMemory } from './shared-memory.ts';
@@ -22,6 +22,10 @@ import { processClock } from './worker-engine.ts';
 
 /** Milliseconds that the start waits for name servers; after that, connections look names up by themselves. */
 const RESOLVE_LIMIT = 3_000;
+
+/** What listeners and logs are opened with, and keep until a restart. */
+const FIXED =
+  /^(?:log\.(?:file|access\..+)|listeners\[[^\]]*\]\.(?:http2|h2c|tls|tls\.(?:minVersion|ciphers|strictSni|clientAuth\..+|handshakeTimeout|ticketRotation)))$/u;
 
 /** What a supervisor is made with. */
 export interface SupervisorOptions {
@@ -33,6 +37,8 @@ export interface SupervisorOptions {
   readonly sockets?: (listener: number, worker: number) => number | null;
   /** Default: the system's. */
   readonly resolver?: NameResolver;
+  /** Default: worker threads. */
+  readonly fleet?: (owner: FleetOwner) => WorkerFleet;
 }
 
 /**
@@ -42,7 +48,7 @@ export interface SupervisorOptions {
 export class Supervisor implements FleetOwner {
   readonly #logger: Logger;
   readonly #workers: number;
-  readonly #fleet: Fleet;
+  readonly #fleet: WorkerFleet;
   readonly #memory: readonly WorkerMemory[];
   readonly #leases: SharedArrayBuffer;
   readonly #clock: () => number = processClock();
@@ -57,7 +63,7 @@ export class Supervisor implements FleetOwner {
   #level: LogLevel;
   #started = false;
 
-  constructor({ config, workers, logger, sockets, resolver }: SupervisorOptions) {
+  constructor({ config, workers, logger, sockets, resolver, fleet }: SupervisorOptions) {
     this.#logger = logger;
     this.#workers = workers;
     this.#config = config;
@@ -69,7 +75,7 @@ export class Supervisor implements FleetOwner {
     this.#memory = Array.from({ length: workers }, createWorkerMemory);
     this.#leases = new SharedArrayBuffer(leasesByteLength(workers));
     this.#snapshot = { version: 0, config, upstreams: [], secrets: [] };
-    this.#fleet = new Fleet(this, workers, logger, this.#clock);
+    this.#fleet = fleet?.(this) ?? new Fleet(this, workers, logger, this.#clock);
   }
 
   /** The configuration that is in force. */
@@ -139,7 +145,10 @@ export class Supervisor implements FleetOwner {
 
   /** What a valid configuration would change. */
   plan(config: ProxyConfig): Plan {
-    return diffConfig(this.#config, config);
+    const plan = diffConfig(this.#config, config);
+    const all = [...plan.added, ...plan.removed, ...plan.changed.map(({ path }) => path)];
+    const needsRestart = all.filter((path) => plan.needsRestart.includes(path) || FIXED.test(path));
+    return { ...plan, needsRestart };
   }
 
   /** Takes a valid configuration over in all workers. */
