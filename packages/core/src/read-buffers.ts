@@ -11,7 +11,7 @@ export const READ_SIZE = 65_536;
  */
 export const HEADROOM = 8_192;
 /** Spare buffers kept per thread (72 KiB each). */
-const MAX_SPARE = 64;
+const MAX_SPARE = 16;
 
 const spare: Buffer[] = [];
 
