@@ -2,7 +2,7 @@ import net from 'node:net';
 import tls from 'node:tls';
 import { ClientOpener } from './client/open-client.ts';
 import { Counter } from './counters.ts';
-import { ProxyFailure } from './failure.ts';
+import type { ProxyFailure } from './failure.ts';
 import { StreamPool } from './http2/stream-pool.ts';
 import type { ListenerPolicy } from './listener-policy.ts';
 import type { Runtime } from './runtime.ts';

@@ -1,6 +1,6 @@
 import { ErrorCode, FrameType } from '@rp/parser';
 import { expect, test } from 'vitest';
-import { H2Client, get, value } from './support/h2-client.ts';
+import { get, value, type H2Client } from './support/h2-client.ts';
 import { startH2 } from './support/h2-proxy.ts';
 import { turns, until } from './support/wait.ts';
 

@@ -74,6 +74,7 @@ export class Http2Session implements ByteReader, OutputOwner {
   #readingPaused = false;
   #lingered = 0;
   readonly #quiet: Deadline = new Deadline(() => this.#quietTooLong());
+  readonly #farewell: Deadline = new Deadline(() => this.#leave());
   readonly #acknowledged: Deadline = new Deadline(() => this.#fail(ErrorCode.SETTINGS_TIMEOUT, 'SETTINGS not acknowledged'));
   readonly #partial: Deadline = new Deadline(() => this.#fail(ErrorCode.ENHANCE_YOUR_CALM, 'frame not complete in time'));
 
@@ -422,7 +423,7 @@ export class Http2Session implements ByteReader, OutputOwner {
     for (let i = 0; i < ended.length; i++) this.#pool.give(ended[i]!);
     ended.length = 0;
     if (this.#streams.size > 0 || this.#closing) return;
-    if (this.#state === 'leaving' || this.#runtime.draining) return this.#end(ErrorCode.NO_ERROR, '');
+    if (this.#state === 'leaving') return this.#end(ErrorCode.NO_ERROR, '');
     this.#runtime.wheel.arm(this.#quiet, this.#runtime.settings.timeouts.idle, this.#runtime.now);
   }
 
@@ -451,7 +452,7 @@ export class Http2Session implements ByteReader, OutputOwner {
     if (this.#state !== 'open') return;
     this.output.writer.goaway(MAX_STREAM_ID, ErrorCode.NO_ERROR);
     this.output.touch();
-    this.#runtime.wheel.arm(this.#quiet, grace, this.#runtime.touch());
+    this.#runtime.wheel.arm(this.#farewell, grace, this.#runtime.touch());
   }
 
   /** Ends now, whatever is under way. */
@@ -462,7 +463,6 @@ export class Http2Session implements ByteReader, OutputOwner {
 
   #quietTooLong(): void {
     if (this.#state === 'closing') return void this.#socket.destroy();
-    if (this.#runtime.draining) return this.#leave();
     if (!this.#settled) return this.#fail(ErrorCode.PROTOCOL_ERROR, 'no SETTINGS in time');
     this.#end(ErrorCode.NO_ERROR, '');
   }
@@ -508,6 +508,7 @@ export class Http2Session implements ByteReader, OutputOwner {
     this.#fed.length = 0;
     this.#runtime.wheel.remove(this.#acknowledged);
     this.#runtime.wheel.remove(this.#partial);
+    this.#runtime.wheel.remove(this.#farewell);
     this.#runtime.wheel.disarm(this.#quiet);
     for (const stream of [...this.#streams.values()]) stream.gone(StreamState.resetLocal, failure);
   }

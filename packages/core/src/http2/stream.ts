@@ -17,7 +17,7 @@ import {
   type ResponseHead,
 } from '@rp/parser';
 import { answerFor, type LocalAnswer } from '../answers.ts';
-import { BODY_PROGRESS } from '../client/bounds.ts';
+import { BODY_PROGRESS, LINGER } from '../client/bounds.ts';
 import type { StoredAnswer } from '../cache-contract.ts';
 import { SingleRange, type BodyView, type Downstream } from '../downstream.ts';
 import { Exchange } from '../exchange.ts';
@@ -75,6 +75,8 @@ export class Http2Stream extends Timer implements Downstream, BlockedStream {
   #early: Buffer[] = [];
   #tunnel: Tunnel | undefined = undefined;
   #tunnelEnd: StreamTunnelEnd | undefined = undefined;
+  /** The tunnel is closed, and the client gets a moment to end its side. */
+  #lingering = false;
   /** Between `open` and the moment when nobody needs the stream any more. */
   #live = false;
 
@@ -130,6 +132,7 @@ export class Http2Stream extends Timer implements Downstream, BlockedStream {
     this.#early = [];
     this.#tunnel = undefined;
     this.#tunnelEnd = undefined;
+    this.#lingering = false;
     this.#live = true;
   }
 
@@ -189,6 +192,8 @@ export class Http2Stream extends Timer implements Downstream, BlockedStream {
   #deliver(chunk: Buffer, start: number, end: number, source: ChunkSource): void {
     if (this.#tunnel !== undefined) {
       this.#tunnel.fromClient(chunk.subarray(start, end), end - start, source);
+    } else if (this.#lingering) {
+      return;
     } else if (this.#accept !== '') {
       // Bounded by the window, which nothing is given back of until the tunnel is open.
       this.#paused = true;
@@ -219,8 +224,14 @@ export class Http2Stream extends Timer implements Downstream, BlockedStream {
       return this.#session.withheld(octets);
     }
     this.#session.released(octets);
-    const increment = canReceive(this.state) ? this.#receiveWindow!.release(octets) : 0;
-    if (increment > 0) this.#session.output.writer.windowUpdate(this.id, increment);
+    if (canReceive(this.state)) this.#announce(octets);
+  }
+
+  #announce(octets: number): void {
+    const increment = octets === 0 ? 0 : this.#receiveWindow!.release(octets);
+    if (increment === 0) return;
+    this.#session.output.writer.windowUpdate(this.id, increment);
+    this.#session.output.touch();
   }
 
   pauseRequest(): void {
@@ -230,19 +241,18 @@ export class Http2Stream extends Timer implements Downstream, BlockedStream {
   }
 
   resumeRequest(): void {
-    if (!this.#paused || (this.#accept !== '' && this.#tunnel === undefined)) return;
+    if (!this.#paused || (this.#accept !== '' && this.#tunnelEnd === undefined)) return;
     this.#paused = false;
     const octets = this.#withheld;
     this.#withheld = 0;
     this.#session.letGo(octets);
     if (!canReceive(this.state)) return;
-    if (this.#tunnel === undefined) this.#awaitBody();
-    const increment = octets === 0 ? 0 : this.#receiveWindow!.release(octets);
-    if (increment > 0) this.#session.output.writer.windowUpdate(this.id, increment);
-    this.#session.output.touch();
+    if (this.#accept === '') this.#awaitBody();
+    this.#announce(octets);
   }
 
   override expired(): void {
+    if (this.#lingering) return this.reset(ErrorCode.NO_ERROR);
     // Other streams may use up the connection's window: that is no fault of this one.
     if (this.#session.flow.available <= 0) return this.#awaitBody();
     this.exchange.fail(new ProxyFailure('REQUEST_TIMEOUT', 'body stalled'));
@@ -495,6 +505,14 @@ export class Http2Stream extends Timer implements Downstream, BlockedStream {
     this.#settle();
   }
 
+  /** Clients take a reset for an error even if all of the tunnel's bytes came before it. */
+  #linger(): void {
+    this.#lingering = true;
+    this.#tunnelEnd?.detach();
+    this.resumeRequest();
+    this.#runtime.wheel.arm(this, LINGER, this.#runtime.now);
+  }
+
   #stalled(): void {
     const failure = new ProxyFailure('CLIENT_STALLED', 'no window for the response');
     this.#runtime.counters.failed(failure.code);
@@ -508,9 +526,10 @@ export class Http2Stream extends Timer implements Downstream, BlockedStream {
     // A tunnel may be closed in one direction only.
     if (this.#tunnel !== undefined && !isClosed(this.state)) return;
     if (!isClosed(this.state)) {
+      if (this.state !== StreamState.halfClosedLocal || this.#lingering) return;
+      if (this.#tunnelEnd !== undefined) return this.#linger();
       // Complete, but the client still sends: it may stop (RFC 9113 §8.1).
-      if (this.state === StreamState.halfClosedLocal) return this.reset(ErrorCode.NO_ERROR);
-      return;
+      return this.reset(ErrorCode.NO_ERROR);
     }
     const octets = this.#withheld;
     this.#withheld = 0;
