@@ -1,13 +1,16 @@
 import type { Probe, ProbeAnswer, Prober } from '@rp/balancer';
 import type { BackendTls } from '@rp/core';
+import type * as Http from 'node:http';
 import type { IncomingMessage, RequestOptions } from 'node:http';
+import type * as Http2 from 'node:http2';
+import type * as Https from 'node:https';
 import { isIP } from 'node:net';
 import tls from 'node:tls';
 
 // Loaded with the first check: Node's HTTP takes 14 MiB of memory, and not everybody has checks.
-const http = (): typeof import('node:http') => process.getBuiltinModule('node:http');
-const https = (): typeof import('node:https') => process.getBuiltinModule('node:https');
-const http2 = (): typeof import('node:http2') => process.getBuiltinModule('node:http2');
+const http = (): typeof Http => process.getBuiltinModule('node:http');
+const https = (): typeof Https => process.getBuiltinModule('node:https');
+const http2 = (): typeof Http2 => process.getBuiltinModule('node:http2');
 
 /** Bytes of a body that are looked at. */
 const MAX_BODY = 64 * 1024;
