@@ -54,7 +54,7 @@ class Kept {
       },
     });
     // Whatever a worker would refuse is refused here, where it ends the start with a reason.
-    new TlsServerBinding(bindingOptions(tls, this.reloader.store, this.authorities, undefined));
+    new TlsServerBinding(bindingOptions(tls, this.reloader.store, this.authorities, undefined)).serverOptions();
   }
 
   secrets(): ListenerSecrets {
