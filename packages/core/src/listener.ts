@@ -148,7 +148,9 @@ export class Listener {
       this.#server.once('error', reject);
       const listening = (): void => {
         this.#server.off('error', reject);
-        this.#server.on('error', (error) => this.#runtime.log.error({ error: error.message }, 'listener failed'));
+        this.#server.on('error', (error) =>
+          this.#runtime.log.error({ error: error.message }, 'listener failed'),
+        );
         resolve(this.#server.address() as net.AddressInfo);
       };
       if (fd === undefined) this.#server.listen({ host: address, port, reusePort, backlog }, listening);

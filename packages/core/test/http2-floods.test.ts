@@ -17,7 +17,8 @@ const floods: [string, (client: H2Client, round: number) => void][] = [
   [
     'streams that make us reset them (CVE-2025-8671)',
     (client) => {
-      for (let i = 0; i < 20; i++) client.writer.windowUpdate(client.request(get('POST'), false), 2 ** 31 - 1);
+      for (let i = 0; i < 20; i++)
+        client.writer.windowUpdate(client.request(get('POST'), false), 2 ** 31 - 1);
     },
   ],
   ['SETTINGS', (client) => client.writer.settings([4, 65_535])],
@@ -29,34 +30,54 @@ const floods: [string, (client: H2Client, round: number) => void][] = [
       for (let i = 0; i < 20; i++) client.frame(FrameType.DATA, 0, 1);
     },
   ],
-  ['PRIORITY', (client) => Array.from({ length: 20 }, () => client.frame(FrameType.PRIORITY, 0, 1, Buffer.from([0, 0, 0, 3, 1])))],
+  [
+    'PRIORITY',
+    (client) =>
+      Array.from({ length: 20 }, () => client.frame(FrameType.PRIORITY, 0, 1, Buffer.from([0, 0, 0, 3, 1]))),
+  ],
   ['unknown frames', (client) => Array.from({ length: 20 }, () => client.frame(0xbe, 0, 0))],
   ['WINDOW_UPDATE', (client) => Array.from({ length: 20 }, () => client.writer.windowUpdate(0, 1))],
   [
     'CONTINUATION (CVE-2024-27316)',
-    (client, round) => client.frame(round === 0 ? FrameType.HEADERS : FrameType.CONTINUATION, 0, 1, Buffer.alloc(100, 0x82)),
+    (client, round) =>
+      client.frame(round === 0 ? FrameType.HEADERS : FrameType.CONTINUATION, 0, 1, Buffer.alloc(100, 0x82)),
   ],
   [
     'a header block that never ends',
-    (client, round) => client.frame(round === 0 ? FrameType.HEADERS : FrameType.CONTINUATION, 0, 1, Buffer.alloc(16_000, 0x82)),
+    (client, round) =>
+      client.frame(
+        round === 0 ? FrameType.HEADERS : FrameType.CONTINUATION,
+        0,
+        1,
+        Buffer.alloc(16_000, 0x82),
+      ),
   ],
 ];
 
-test.each(floods)('a flood of %s ends the connection with ENHANCE_YOUR_CALM; others are served', async (_, act) => {
-  const { connect, proxy } = await startH2({ onHead: (head, connection) => void (head.start.includes('/fine') && connection.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok')) });
-  const [good, bad] = [await connect(), await connect()];
-  for (let round = 0; round < ROUNDS && !bad.frames.some(({ type }) => type === 'goaway'); round++) {
-    act(bad, round);
-    bad.flush();
-    await turns(1);
-  }
-  expect(await bad.goaway()).toBe(ErrorCode.ENHANCE_YOUR_CALM);
-  expect(value((await good.result(good.request(get('GET', '/fine')))).fields, ':status')).toBe('200');
-  bad.destroy();
-  await until(() => proxy.engine.connections === 2 || proxy.engine.connections === 1);
-  // Nothing of the flood's streams is left.
-  await until(() => proxy.count('requestsNow') === 0);
-});
+test.each(floods)(
+  'a flood of %s ends the connection with ENHANCE_YOUR_CALM; others are served',
+  async (_, act) => {
+    const { connect, proxy } = await startH2({
+      onHead: (head, connection) =>
+        void (
+          head.start.includes('/fine') &&
+          connection.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok')
+        ),
+    });
+    const [good, bad] = [await connect(), await connect()];
+    for (let round = 0; round < ROUNDS && !bad.frames.some(({ type }) => type === 'goaway'); round++) {
+      act(bad, round);
+      bad.flush();
+      await turns(1);
+    }
+    expect(await bad.goaway()).toBe(ErrorCode.ENHANCE_YOUR_CALM);
+    expect(value((await good.result(good.request(get('GET', '/fine')))).fields, ':status')).toBe('200');
+    bad.destroy();
+    await until(() => proxy.engine.connections === 2 || proxy.engine.connections === 1);
+    // Nothing of the flood's streams is left.
+    await until(() => proxy.count('requestsNow') === 0);
+  },
+);
 
 test('resets within one read do not free slots within that read: the backend gets no more than 128 requests', async () => {
   const { connect, proxy } = await startH2({ onHead: () => {} }, { pool: { maxConnections: 256 } });
@@ -79,7 +100,12 @@ test('a header bomb is answered with 431, and the connection goes on', async () 
   client.flush();
   await client.result(1);
   const reference = 0x80 | 62;
-  client.frame(FrameType.HEADERS, 5, 3, Buffer.concat([Buffer.from([0x82, 0x86, 0x84]), Buffer.alloc(10_000, reference)]));
+  client.frame(
+    FrameType.HEADERS,
+    5,
+    3,
+    Buffer.concat([Buffer.from([0x82, 0x86, 0x84]), Buffer.alloc(10_000, reference)]),
+  );
   expect(value((await client.result(3)).fields, ':status')).toBe('431');
   client.writer.headers(5, get(), true);
   client.flush();
@@ -88,7 +114,9 @@ test('a header bomb is answered with 431, and the connection goes on', async () 
 });
 
 test('a client that sends but does not read is not read on, and ends after the write timeout', async () => {
-  const { proxy, connect } = await startH2((_, connection) => connection.write(`HTTP/1.1 200 OK\r\nX-Large: ${'x'.repeat(20_000)}\r\nContent-Length: 0\r\n\r\n`));
+  const { proxy, connect } = await startH2((_, connection) =>
+    connection.write(`HTTP/1.1 200 OK\r\nX-Large: ${'x'.repeat(20_000)}\r\nContent-Length: 0\r\n\r\n`),
+  );
   const client = await connect();
   client.socket.pause();
   for (let i = 0; i < 3000; i++) {

@@ -77,7 +77,9 @@ test('streams take turns when they share the connection’s window', async () =>
     client.flush();
     await turns(5);
   }
-  await client.until(() => streams.reduce((sum, id) => sum + client.of(id).body.length, 0) === 65_535 + 9 * 16_384);
+  await client.until(
+    () => streams.reduce((sum, id) => sum + client.of(id).body.length, 0) === 65_535 + 9 * 16_384,
+  );
   for (const id of streams) expect(client.of(id).body.length).toBeGreaterThan(40_000);
 });
 
@@ -90,7 +92,9 @@ test('an upload to a slow backend stops at the stream’s window; other uploads 
   const stuck = client.request(get('POST', '/stuck'), false);
   await until(() => backend.connections.length === 1);
   const granted = (id: number): number =>
-    client.frames.filter((frame) => frame.type === 'window' && frame.stream === id).reduce((sum, { code }) => sum + code!, 0);
+    client.frames
+      .filter((frame) => frame.type === 'window' && frame.stream === id)
+      .reduce((sum, { code }) => sum + code!, 0);
   const piece = Buffer.alloc(16_384);
   let sent = 0;
   // As much as the stream's window, and what it gives back, allow.
@@ -110,7 +114,10 @@ test('an upload to a slow backend stops at the stream’s window; other uploads 
 });
 
 test('a client that sends more than a window is a FLOW_CONTROL_ERROR', async () => {
-  const { connect } = await startH2({ onHead: (_, connection) => connection.socket.pause(), onConnection: (c) => c.socket.pause() });
+  const { connect } = await startH2({
+    onHead: (_, connection) => connection.socket.pause(),
+    onConnection: (c) => c.socket.pause(),
+  });
   const client = await connect();
   const stream = client.request(get('POST'), false);
   const flood = Buffer.alloc(16_384);
@@ -118,8 +125,12 @@ test('a client that sends more than a window is a FLOW_CONTROL_ERROR', async () 
     client.data(stream, flood);
     if (i % 16 === 0) await turns(1);
   }
-  await client.until(() => client.of(stream).reset !== undefined || client.frames.some(({ type }) => type === 'goaway'));
-  const codes = client.frames.filter(({ type }) => type === 'rst' || type === 'goaway').map(({ code }) => code);
+  await client.until(
+    () => client.of(stream).reset !== undefined || client.frames.some(({ type }) => type === 'goaway'),
+  );
+  const codes = client.frames
+    .filter(({ type }) => type === 'rst' || type === 'goaway')
+    .map(({ code }) => code);
   expect(codes).toContain(ErrorCode.FLOW_CONTROL_ERROR);
 });
 

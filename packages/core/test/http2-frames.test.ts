@@ -82,30 +82,59 @@ describe('frames (RFC 9113 §4, §6)', () => {
     expect(value((await client.result(stream)).fields, ':status')).toBe('200');
   });
 
-  const { PROTOCOL_ERROR, FRAME_SIZE_ERROR, STREAM_CLOSED, FLOW_CONTROL_ERROR, COMPRESSION_ERROR } = ErrorCode;
+  const { PROTOCOL_ERROR, FRAME_SIZE_ERROR, STREAM_CLOSED, FLOW_CONTROL_ERROR, COMPRESSION_ERROR } =
+    ErrorCode;
   test.each<[string, number, (client: H2Client) => void]>([
     ['DATA on stream 0', PROTOCOL_ERROR, (c) => c.frame(FrameType.DATA, 0, 0, octets(1))],
     ['HEADERS on stream 0', PROTOCOL_ERROR, (c) => c.frame(FrameType.HEADERS, 5, 0, octets(0x82))],
     ['DATA on an idle stream', PROTOCOL_ERROR, (c) => c.frame(FrameType.DATA, 0, 1, octets(1))],
     ['RST_STREAM on an idle stream', PROTOCOL_ERROR, (c) => c.frame(FrameType.RST_STREAM, 0, 1, word(8))],
-    ['WINDOW_UPDATE on an idle stream', PROTOCOL_ERROR, (c) => c.frame(FrameType.WINDOW_UPDATE, 0, 1, word(1))],
+    [
+      'WINDOW_UPDATE on an idle stream',
+      PROTOCOL_ERROR,
+      (c) => c.frame(FrameType.WINDOW_UPDATE, 0, 1, word(1)),
+    ],
     ['HEADERS on an even stream', PROTOCOL_ERROR, (c) => c.writer.headers(2, get(), true)],
     ['PUSH_PROMISE from a client', PROTOCOL_ERROR, (c) => c.frame(FrameType.PUSH_PROMISE, 4, 1, word(2))],
     ['SETTINGS on a stream', PROTOCOL_ERROR, (c) => c.frame(FrameType.SETTINGS, 0, 1)],
     ['SETTINGS of a wrong size', FRAME_SIZE_ERROR, (c) => c.frame(FrameType.SETTINGS, 0, 0, octets(0, 1, 0))],
-    ['an acknowledgement with payload', FRAME_SIZE_ERROR, (c) => c.frame(FrameType.SETTINGS, 1, 0, octets(0, 1, 0, 0, 0, 0))],
+    [
+      'an acknowledgement with payload',
+      FRAME_SIZE_ERROR,
+      (c) => c.frame(FrameType.SETTINGS, 1, 0, octets(0, 1, 0, 0, 0, 0)),
+    ],
     ['ENABLE_PUSH 2', PROTOCOL_ERROR, (c) => c.writer.settings([SettingId.ENABLE_PUSH, 2])],
-    ['INITIAL_WINDOW_SIZE over 2^31-1', FLOW_CONTROL_ERROR, (c) => c.writer.settings([SettingId.INITIAL_WINDOW_SIZE, 2 ** 31])],
-    ['MAX_FRAME_SIZE too small', PROTOCOL_ERROR, (c) => c.writer.settings([SettingId.MAX_FRAME_SIZE, 16_383])],
+    [
+      'INITIAL_WINDOW_SIZE over 2^31-1',
+      FLOW_CONTROL_ERROR,
+      (c) => c.writer.settings([SettingId.INITIAL_WINDOW_SIZE, 2 ** 31]),
+    ],
+    [
+      'MAX_FRAME_SIZE too small',
+      PROTOCOL_ERROR,
+      (c) => c.writer.settings([SettingId.MAX_FRAME_SIZE, 16_383]),
+    ],
     ['PING on a stream', PROTOCOL_ERROR, (c) => c.frame(FrameType.PING, 0, 1, new Uint8Array(8))],
     ['PING of a wrong size', FRAME_SIZE_ERROR, (c) => c.frame(FrameType.PING, 0, 0, new Uint8Array(7))],
     ['GOAWAY on a stream', PROTOCOL_ERROR, (c) => c.frame(FrameType.GOAWAY, 0, 1, new Uint8Array(8))],
     ['a window increment of 0', PROTOCOL_ERROR, (c) => c.frame(FrameType.WINDOW_UPDATE, 0, 0, word(0))],
     ['a connection window over 2^31-1', FLOW_CONTROL_ERROR, (c) => c.writer.windowUpdate(0, 2 ** 31 - 1)],
     ['a frame larger than allowed', FRAME_SIZE_ERROR, (c) => c.frame(0xee, 0, 0, octets(1), 16_385)],
-    ['CONTINUATION without HEADERS', PROTOCOL_ERROR, (c) => c.frame(FrameType.CONTINUATION, 4, 1, octets(0x82))],
-    ['a header block that is no HPACK', COMPRESSION_ERROR, (c) => c.frame(FrameType.HEADERS, 5, 1, octets(0xff, 0xff, 0xff, 0xff, 0xff, 0xff))],
-    ['padding longer than the frame', PROTOCOL_ERROR, (c) => c.frame(FrameType.HEADERS, 0x0d, 1, octets(9, 0x82))],
+    [
+      'CONTINUATION without HEADERS',
+      PROTOCOL_ERROR,
+      (c) => c.frame(FrameType.CONTINUATION, 4, 1, octets(0x82)),
+    ],
+    [
+      'a header block that is no HPACK',
+      COMPRESSION_ERROR,
+      (c) => c.frame(FrameType.HEADERS, 5, 1, octets(0xff, 0xff, 0xff, 0xff, 0xff, 0xff)),
+    ],
+    [
+      'padding longer than the frame',
+      PROTOCOL_ERROR,
+      (c) => c.frame(FrameType.HEADERS, 0x0d, 1, octets(9, 0x82)),
+    ],
     [
       'a frame between HEADERS and CONTINUATION',
       PROTOCOL_ERROR,
@@ -140,7 +169,9 @@ describe('frames (RFC 9113 §4, §6)', () => {
     act(client);
     client.flush();
     // A number below the last one is a closed stream that nobody remembers: either code of §5.1.1 will do.
-    expect([code, ...(_ === 'a stream number that went backwards' ? [STREAM_CLOSED] : [])]).toContain(await client.goaway());
+    expect([code, ...(_ === 'a stream number that went backwards' ? [STREAM_CLOSED] : [])]).toContain(
+      await client.goaway(),
+    );
     await client.gone();
   });
 

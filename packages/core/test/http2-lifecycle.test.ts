@@ -15,7 +15,10 @@ describe('shutting down (RFC 9113 §6.8)', () => {
     await until(() => waiting.length === 1);
     const drained = proxy.engine.drain(60_000);
     await client.until(() => client.frames.some(({ type }) => type === 'goaway'));
-    expect(client.frames.find(({ type }) => type === 'goaway')).toMatchObject({ last: MAX_STREAM_ID, code: ErrorCode.NO_ERROR });
+    expect(client.frames.find(({ type }) => type === 'goaway')).toMatchObject({
+      last: MAX_STREAM_ID,
+      code: ErrorCode.NO_ERROR,
+    });
     const second = client.request(get('GET', '/second'));
     await until(() => waiting.length === 2);
     await proxy.advance(600);
@@ -106,7 +109,9 @@ describe('timeouts', () => {
   });
 
   test('slow read: a stream that gets no window is reset after the write timeout', async () => {
-    const { connect, proxy, backend } = await startH2((_, connection) => connection.write(ok(Buffer.alloc(500_000))));
+    const { connect, proxy, backend } = await startH2((_, connection) =>
+      connection.write(ok(Buffer.alloc(500_000))),
+    );
     const client = await connect();
     client.generous = false;
     const stream = client.request();
@@ -176,7 +181,9 @@ describe('prior knowledge (RFC 9113 §3.3)', () => {
   test('an upgrade to h2c is not taken up, and not passed on', async () => {
     const { port, backend } = await startH2();
     const client = await RawClient.connect(port);
-    client.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n');
+    client.write(
+      'GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n',
+    );
     expect(status(await client.response())).toBe(200);
     expect(backend.text).not.toMatch(/h2c|http2-settings/i);
     client.destroy();

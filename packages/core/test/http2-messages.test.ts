@@ -7,7 +7,6 @@ import { startH2 } from './support/h2-proxy.ts';
 import { field, names } from './support/message.ts';
 import { until } from './support/wait.ts';
 
-
 describe('requests become HTTP/1.1 (RFC 9113 §8.3.1)', () => {
   test(':authority is Host, crumbs are one Cookie, te and connection fields stay behind', async () => {
     const { connect, backend } = await startH2();
@@ -63,7 +62,10 @@ describe('requests become HTTP/1.1 (RFC 9113 §8.3.1)', () => {
     ['NUL in a value', [...get(), 'x', 'a\0b']],
     ['a backslash in the path', get('GET', '/a\\b')],
     ['a fragment in the path', get('GET', '/a#b')],
-    ['an authority with user information', [...get().slice(0, 4), ':authority', 'u@app.example', ':path', '/']],
+    [
+      'an authority with user information',
+      [...get().slice(0, 4), ':authority', 'u@app.example', ':path', '/'],
+    ],
     ['a space in a name', [...get(), 'x test', 'v']],
     ['a colon in a name', [...get(), 'x:test', 'v']],
     ['an empty name', [...get(), '', 'v']],
@@ -158,17 +160,41 @@ describe('responses become HTTP/2 (RFC 9113 §8.3.2)', () => {
 
   test('names in lower case, connection fields gone, Via added, order kept', async () => {
     const { result } = await answering(
-      ok('hi', 'X-One: 1', 'Connection: X-Gone, keep-alive', 'X-Gone: 1', 'Keep-Alive: timeout=5', 'Set-Cookie: a=1', 'Set-Cookie: b=2', 'Date: now'),
+      ok(
+        'hi',
+        'X-One: 1',
+        'Connection: X-Gone, keep-alive',
+        'X-Gone: 1',
+        'Keep-Alive: timeout=5',
+        'Set-Cookie: a=1',
+        'Set-Cookie: b=2',
+        'Date: now',
+      ),
     );
     expect(result.fields).toEqual([
-      ':status', '200', 'x-one', '1', 'set-cookie', 'a=1', 'set-cookie', 'b=2', 'date', 'now', 'content-length', '2', 'via', '1.1 rp',
+      ':status',
+      '200',
+      'x-one',
+      '1',
+      'set-cookie',
+      'a=1',
+      'set-cookie',
+      'b=2',
+      'date',
+      'now',
+      'content-length',
+      '2',
+      'via',
+      '1.1 rp',
     ]);
     expect(result.body.toString()).toBe('hi');
     expect(result.ended).toBe(true);
   });
 
   test('chunked becomes DATA, and trailers become HEADERS', async () => {
-    const { result } = await answering('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n3\r\nabc\r\n1\r\nd\r\n0\r\nX-Sum: 4\r\n\r\n');
+    const { result } = await answering(
+      'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n3\r\nabc\r\n1\r\nd\r\n0\r\nX-Sum: 4\r\n\r\n',
+    );
     expect(result.body.toString()).toBe('abcd');
     expect(result.trailers).toEqual(['x-sum', '4']);
     expect(value(result.fields, 'transfer-encoding')).toBeUndefined();
@@ -194,7 +220,9 @@ describe('responses become HTTP/2 (RFC 9113 §8.3.2)', () => {
   });
 
   test('100 and 103 are relayed before the final head', async () => {
-    const { result } = await answering(`HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n${ok().toString()}`);
+    const { result } = await answering(
+      `HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n${ok().toString()}`,
+    );
     expect(result.interim.map((fields) => value(fields, ':status'))).toEqual(['100', '103']);
     expect(value(result.interim[1]!, 'link')).toBe('</a>');
     expect(value(result.fields, ':status')).toBe('200');
@@ -207,13 +235,19 @@ describe('responses become HTTP/2 (RFC 9113 §8.3.2)', () => {
   });
 
   test('an invalid response is a 502', async () => {
-    const { result } = await answering('HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n', 'GET', 'end');
+    const { result } = await answering(
+      'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n',
+      'GET',
+      'end',
+    );
     expect(value(result.fields, ':status')).toBe('502');
     expect(value(result.fields, 'x-request-id')).toBeTruthy();
   });
 
   test('an early answer to a request that still sends tells the client to stop', async () => {
-    const { connect } = await startH2({ onHead: (_, connection) => connection.end(ok('no', 'Connection: close')) });
+    const { connect } = await startH2({
+      onHead: (_, connection) => connection.end(ok('no', 'Connection: close')),
+    });
     const client = await connect();
     const stream = client.request(get('POST'), false);
     const result = await client.result(stream);

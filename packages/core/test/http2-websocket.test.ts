@@ -11,12 +11,31 @@ import { startProxy } from './support/proxy.ts';
 import { turns, until } from './support/wait.ts';
 
 const connectFields = (...more: string[]): string[] => [
-  ':method', 'CONNECT', ':protocol', 'websocket', ':scheme', 'http', ':authority', 'app.example', ':path', '/chat',
-  'sec-websocket-version', '13', ...more,
+  ':method',
+  'CONNECT',
+  ':protocol',
+  'websocket',
+  ':scheme',
+  'http',
+  ':authority',
+  'app.example',
+  ':path',
+  '/chat',
+  'sec-websocket-version',
+  '13',
+  ...more,
 ];
 
 const switching = (key: string, ...lines: string[]): string =>
-  ['HTTP/1.1 101 Switching Protocols', 'Connection: upgrade', 'Upgrade: websocket', `Sec-WebSocket-Accept: ${key}`, ...lines, '', ''].join('\r\n');
+  [
+    'HTTP/1.1 101 Switching Protocols',
+    'Connection: upgrade',
+    'Upgrade: websocket',
+    `Sec-WebSocket-Accept: ${key}`,
+    ...lines,
+    '',
+    '',
+  ].join('\r\n');
 
 function acceptOf(key: string): string {
   return createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
@@ -37,7 +56,9 @@ test('extended CONNECT becomes an upgrade with a key of ours; bytes pass both wa
   await turns(10);
   expect(backend.text).not.toContain('early');
   const [connection] = backend.connections;
-  connection!.write(switching(acceptOf(field(request!, 'sec-websocket-key')!), 'Sec-WebSocket-Protocol: chat') + 'hello');
+  connection!.write(
+    switching(acceptOf(field(request!, 'sec-websocket-key')!), 'Sec-WebSocket-Protocol: chat') + 'hello',
+  );
   await client.until(() => client.of(stream).body.toString() === 'hello');
   const { fields } = client.of(stream);
   expect(value(fields, ':status')).toBe('200');
@@ -58,7 +79,10 @@ test('extended CONNECT becomes an upgrade with a key of ours; bytes pass both wa
 
 test.each([
   ['a wrong accept', () => switching('d3Jvbmc=')],
-  ['no accept', () => 'HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n'],
+  [
+    'no accept',
+    () => 'HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n',
+  ],
 ])('%s from the backend opens no tunnel: 502', async (_, bytes) => {
   const { connect } = await startH2((__, connection) => connection.write(bytes()));
   const client = await connect();
@@ -68,7 +92,9 @@ test.each([
 
 test('a backend that refuses the upgrade is heard; a 200 is no tunnel', async () => {
   const { connect } = await startH2((request, connection) =>
-    connection.write(`HTTP/1.1 ${request.start.includes('chat') ? '403 Forbidden' : '200 OK'}\r\nContent-Length: 2\r\n\r\nno`),
+    connection.write(
+      `HTTP/1.1 ${request.start.includes('chat') ? '403 Forbidden' : '200 OK'}\r\nContent-Length: 2\r\n\r\nno`,
+    ),
   );
   const client = await connect();
   const refused = client.request(connectFields(), false);
@@ -77,11 +103,15 @@ test('a backend that refuses the upgrade is heard; a 200 is no tunnel', async ()
   expect((await client.result(pretended)).reset).toBe(ErrorCode.INTERNAL_ERROR);
 });
 
-async function openTunnel(pair: H2Pair): Promise<{ client: Awaited<ReturnType<H2Pair['connect']>>; stream: number }> {
+async function openTunnel(
+  pair: H2Pair,
+): Promise<{ client: Awaited<ReturnType<H2Pair['connect']>>; stream: number }> {
   const client = await pair.connect();
   const stream = client.request(connectFields(), false);
   await pair.backend.received(1);
-  pair.backend.connections[0]!.write(switching(acceptOf(field(pair.backend.requests[0]!, 'sec-websocket-key')!)));
+  pair.backend.connections[0]!.write(
+    switching(acceptOf(field(pair.backend.requests[0]!, 'sec-websocket-key')!)),
+  );
   await client.until(() => client.of(stream).fields.length > 0);
   return { client, stream };
 }
@@ -136,13 +166,23 @@ function overHttp2(port: number): { socket: WebSocket; session: http2.ClientHttp
   Reflect.set(socket, '_isServer', false);
   Reflect.set(socket, '_closeTimeout', 10_000);
   session.once('remoteSettings', () => {
-    const stream = session.request({ ':method': 'CONNECT', ':protocol': 'websocket', ':path': '/echo', 'sec-websocket-version': '13' }, { endStream: false });
+    const stream = session.request(
+      { ':method': 'CONNECT', ':protocol': 'websocket', ':path': '/echo', 'sec-websocket-version': '13' },
+      { endStream: false },
+    );
     stream.on('response', (headers) => {
-      if (headers[':status'] !== 200) return void socket.emit('error', new Error(`status ${headers[':status']}`));
+      if (headers[':status'] !== 200)
+        return void socket.emit('error', new Error(`status ${headers[':status']}`));
       const duplex: Duplex = Object.assign(stream, { setNoDelay: () => stream });
-      (socket as unknown as { setSocket(s: Duplex, head: Buffer, options: object): void }).setSocket(duplex, Buffer.alloc(0), {
-        allowSynchronousEvents: true, maxPayload: 64 * 1024 * 1024, skipUTF8Validation: false,
-      });
+      (socket as unknown as { setSocket(s: Duplex, head: Buffer, options: object): void }).setSocket(
+        duplex,
+        Buffer.alloc(0),
+        {
+          allowSynchronousEvents: true,
+          maxPayload: 64 * 1024 * 1024,
+          skipUTF8Validation: false,
+        },
+      );
     });
   });
   return { socket, session };
@@ -160,7 +200,9 @@ test('ws talks to ws through HTTP/2: sizes from 1 octet to 4 MiB, ping, close co
   await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject));
   for (const size of [1, 125, 126, 65_535, 65_536, 4 * 1024 * 1024]) {
     const sent = randomBytes(size);
-    const echoed = new Promise<Buffer>((resolve) => socket.once('message', (bytes) => resolve(bytes as Buffer)));
+    const echoed = new Promise<Buffer>((resolve) =>
+      socket.once('message', (bytes) => resolve(bytes as Buffer)),
+    );
     socket.send(sent);
     expect((await echoed).equals(sent)).toBe(true);
   }

@@ -54,7 +54,9 @@ class Kept {
       },
     });
     // Whatever a worker would refuse is refused here, where it ends the start with a reason.
-    new TlsServerBinding(bindingOptions(tls, this.reloader.store, this.authorities, undefined)).serverOptions();
+    new TlsServerBinding(
+      bindingOptions(tls, this.reloader.store, this.authorities, undefined),
+    ).serverOptions();
   }
 
   secrets(): ListenerSecrets {

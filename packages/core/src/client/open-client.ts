@@ -34,7 +34,9 @@ export class ClientOpener {
     if (!h2c) return this.#http1(address, localPort, undefined, (reader) => readFrom(accepted, reader));
     const choose = (http2: boolean, client: ReadableClient): ClientConnection & ByteReader => {
       const same = (): ReadableClient => client;
-      return http2 ? this.#http2(address, localPort, undefined, same) : this.#http1(address, localPort, undefined, same);
+      return http2
+        ? this.#http2(address, localPort, undefined, same)
+        : this.#http1(address, localPort, undefined, same);
     };
     return new FirstBytes(this.#runtime, accepted, address, choose, this.#closed);
   }
@@ -53,7 +55,11 @@ export class ClientOpener {
     secure: TLSSocket | undefined,
     read: (reader: ByteReader) => ReadableClient,
   ): Http1Connection {
-    const connection = new Http1Connection(this.#runtime, this.#peer(address, localPort, secure, ''), this.#closed);
+    const connection = new Http1Connection(
+      this.#runtime,
+      this.#peer(address, localPort, secure, ''),
+      this.#closed,
+    );
     connection.open(read(connection));
     return connection;
   }
@@ -82,7 +88,9 @@ export class ClientOpener {
       forwarded: forwarding.forwarded,
       policy,
       ...(version === '' ? {} : { version }),
-      ...(secure === undefined || policy?.identify === undefined ? {} : { identity: policy.identify(secure) }),
+      ...(secure === undefined || policy?.identify === undefined
+        ? {}
+        : { identity: policy.identify(secure) }),
     });
   }
 }

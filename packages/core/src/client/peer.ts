@@ -1,4 +1,10 @@
-import { ForwardingTail, checkedField, type ForwardRequest, type RequestHead, type ResponseHead } from '@rp/parser';
+import {
+  ForwardingTail,
+  checkedField,
+  type ForwardRequest,
+  type RequestHead,
+  type ResponseHead,
+} from '@rp/parser';
 import type { LocalAnswer } from '../answers.ts';
 import type { ProxyFailure } from '../failure.ts';
 import { noIdentity, type ListenerPolicy } from '../listener-policy.ts';
@@ -70,6 +76,9 @@ export class ClientPeer {
   /** The same for an answer of the proxy's own. */
   completed(answer: LocalAnswer, request: RequestHead | undefined): LocalAnswer {
     if (this.policy?.responseFields === undefined || request === undefined) return answer;
-    return { ...answer, fields: [...(answer.fields ?? []), ...this.policy.responseFields(request, undefined)] };
+    return {
+      ...answer,
+      fields: [...(answer.fields ?? []), ...this.policy.responseFields(request, undefined)],
+    };
   }
 }

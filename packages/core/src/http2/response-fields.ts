@@ -61,12 +61,13 @@ function writeLength(writer: FrameWriter, head: ResponseHead): void {
   if (head.status < 200 || head.status === 204) return;
   let length = -1;
   if (head.framing === BodyFraming.length) length = head.contentLength;
-  else if (head.framing === BodyFraming.none) length = parseContentLength(fieldValue(head, FieldId.contentLength) ?? '');
+  else if (head.framing === BodyFraming.none)
+    length = parseContentLength(fieldValue(head, FieldId.contentLength) ?? '');
   if (length !== -1) writer.field('content-length', String(length));
 }
 
 function writeLines(writer: FrameWriter, lines: string): void {
-  for (let at = 0; at < lines.length; ) {
+  for (let at = 0; at < lines.length;) {
     const colon = lines.indexOf(': ', at);
     const end = lines.indexOf('\r\n', colon);
     writer.field(lines.slice(at, colon), lines.slice(colon + 2, end));

@@ -75,8 +75,12 @@ export class Http2Session implements ByteReader, OutputOwner {
   #lingered = 0;
   readonly #quiet: Deadline = new Deadline(() => this.#quietTooLong());
   readonly #farewell: Deadline = new Deadline(() => this.#leave());
-  readonly #acknowledged: Deadline = new Deadline(() => this.#fail(ErrorCode.SETTINGS_TIMEOUT, 'SETTINGS not acknowledged'));
-  readonly #partial: Deadline = new Deadline(() => this.#fail(ErrorCode.ENHANCE_YOUR_CALM, 'frame not complete in time'));
+  readonly #acknowledged: Deadline = new Deadline(() =>
+    this.#fail(ErrorCode.SETTINGS_TIMEOUT, 'SETTINGS not acknowledged'),
+  );
+  readonly #partial: Deadline = new Deadline(() =>
+    this.#fail(ErrorCode.ENHANCE_YOUR_CALM, 'frame not complete in time'),
+  );
 
   constructor(
     runtime: Runtime,
@@ -90,7 +94,10 @@ export class Http2Session implements ByteReader, OutputOwner {
     this.#pool = pool;
     this.#onClose = onClose;
     const { headers } = runtime.settings.limits;
-    this.#reader = new FrameReader({ role: 'server', maxHeaderBlockSize: Math.max(16_384, headers * BLOCK_FACTOR) });
+    this.#reader = new FrameReader({
+      role: 'server',
+      maxHeaderBlockSize: Math.max(16_384, headers * BLOCK_FACTOR),
+    });
     this.#decoder = new HpackDecoder(4096, headers);
     this.#guard = new FloodGuard(caps === undefined ? defaultFloodCaps : floodLimits(caps), runtime.now);
   }
@@ -182,7 +189,10 @@ export class Http2Session implements ByteReader, OutputOwner {
       case FrameEvent.priority:
         return this.#count(FloodKind.priority, now);
       case FrameEvent.unknown:
-        return this.#count(this.#reader.frameType === FrameType.PRIORITY_UPDATE ? FloodKind.priority : FloodKind.ignored, now);
+        return this.#count(
+          this.#reader.frameType === FrameType.PRIORITY_UPDATE ? FloodKind.priority : FloodKind.ignored,
+          now,
+        );
       case FrameEvent.error:
         return this.#wrong(now);
       default:
@@ -206,7 +216,8 @@ export class Http2Session implements ByteReader, OutputOwner {
     // After the last GOAWAY new streams are ignored (RFC 9113 §6.8).
     if (this.#state !== 'open') return this.#ids.closed(id, StreamState.resetLocal);
     if (reader.selfDependent) return this.#refuse(id, ErrorCode.PROTOCOL_ERROR, now);
-    if (this.#streams.size + this.#ended.length >= MAX_STREAMS) return this.#refuse(id, ErrorCode.REFUSED_STREAM, now);
+    if (this.#streams.size + this.#ended.length >= MAX_STREAMS)
+      return this.#refuse(id, ErrorCode.REFUSED_STREAM, now);
     if (result === 'tooLarge') {
       return this.#begin(id, endStream).refuse(new ProxyFailure('FIELDS_TOO_LARGE', decoder.reason));
     }
@@ -313,10 +324,14 @@ export class Http2Session implements ByteReader, OutputOwner {
     if (this.#closing) return;
     const stream = this.#streams.get(streamId);
     if (stream === undefined) {
-      if (this.#ids.stateOf(streamId) === StreamState.idle) this.#fail(ErrorCode.PROTOCOL_ERROR, 'RST_STREAM on an idle stream');
+      if (this.#ids.stateOf(streamId) === StreamState.idle)
+        this.#fail(ErrorCode.PROTOCOL_ERROR, 'RST_STREAM on an idle stream');
       return;
     }
-    stream.gone(StreamState.resetRemote, new ProxyFailure('CLIENT_GONE', `stream reset: ${errorName(errorCode)}`));
+    stream.gone(
+      StreamState.resetRemote,
+      new ProxyFailure('CLIENT_GONE', `stream reset: ${errorName(errorCode)}`),
+    );
   }
 
   #windowUpdate(now: number): void {
@@ -324,12 +339,14 @@ export class Http2Session implements ByteReader, OutputOwner {
     this.#count(FloodKind.windowUpdate, now);
     if (this.#closing) return;
     if (streamId === 0) {
-      if (!this.output.window.grow(increment)) return this.#fail(ErrorCode.FLOW_CONTROL_ERROR, 'window too large');
+      if (!this.output.window.grow(increment))
+        return this.#fail(ErrorCode.FLOW_CONTROL_ERROR, 'window too large');
       return this.output.pump();
     }
     const stream = this.#streams.get(streamId);
     if (stream === undefined) {
-      if (this.#ids.stateOf(streamId) === StreamState.idle) this.#fail(ErrorCode.PROTOCOL_ERROR, 'WINDOW_UPDATE on an idle stream');
+      if (this.#ids.stateOf(streamId) === StreamState.idle)
+        this.#fail(ErrorCode.PROTOCOL_ERROR, 'WINDOW_UPDATE on an idle stream');
       return;
     }
     if (!stream.sendWindow.grow(increment)) return this.#reset(stream, ErrorCode.FLOW_CONTROL_ERROR, now);
@@ -349,7 +366,8 @@ export class Http2Session implements ByteReader, OutputOwner {
       hpack.setPeerTableSize(remote.values.headerTableSize);
     }
     for (const stream of this.#streams.values()) {
-      if (!stream.sendWindow.grow(remote.initialWindowDelta)) return this.#fail(ErrorCode.FLOW_CONTROL_ERROR, 'window too large');
+      if (!stream.sendWindow.grow(remote.initialWindowDelta))
+        return this.#fail(ErrorCode.FLOW_CONTROL_ERROR, 'window too large');
     }
     this.output.writer.settingsAck();
     this.output.touch();
@@ -357,7 +375,8 @@ export class Http2Session implements ByteReader, OutputOwner {
     if (!this.#settled) {
       this.#settled = true;
       if (!this.#acked) this.#runtime.wheel.arm(this.#acknowledged, SETTINGS_TIMEOUT, now);
-      if (this.#streams.size === 0) this.#runtime.wheel.arm(this.#quiet, this.#runtime.settings.timeouts.idle, now);
+      if (this.#streams.size === 0)
+        this.#runtime.wheel.arm(this.#quiet, this.#runtime.settings.timeouts.idle, now);
     }
   }
 
@@ -479,7 +498,10 @@ export class Http2Session implements ByteReader, OutputOwner {
   /** A connection error (RFC 9113 §5.4.1). */
   #fail(code: ErrorCode, detail: string): void {
     if (this.#closing) return;
-    this.#runtime.log.info({ client: this.address, code: errorName(code), detail }, 'an HTTP/2 connection was ended');
+    this.#runtime.log.info(
+      { client: this.address, code: errorName(code), detail },
+      'an HTTP/2 connection was ended',
+    );
     this.#end(code, detail);
   }
 

@@ -22,7 +22,8 @@ export class StallTimer extends Timer {
 
   /** Some of it was sent. */
   progressed(): void {
-    if (this.#watching) this.#runtime.wheel.arm(this, this.#runtime.settings.timeouts.write, this.#runtime.now);
+    if (this.#watching)
+      this.#runtime.wheel.arm(this, this.#runtime.settings.timeouts.write, this.#runtime.now);
   }
 
   /** Nothing waits. */

@@ -155,7 +155,10 @@ export class Http2Stream extends Timer implements Downstream, BlockedStream {
   /** Answers a request that never becomes an exchange. */
   refuse(failure: ProxyFailure): void {
     this.#runtime.counters.failed(failure.code);
-    this.#runtime.log.info({ client: this.address, code: failure.code, detail: failure.detail }, 'a request was refused');
+    this.#runtime.log.info(
+      { client: this.address, code: failure.code, detail: failure.detail },
+      'a request was refused',
+    );
     this.sendAnswer(answerFor(failure, this.#runtime.newRequestId(), undefined), true);
     this.#settle();
   }
@@ -165,14 +168,22 @@ export class Http2Stream extends Timer implements Downstream, BlockedStream {
    * @param flow octets for the window, padding included
    * @returns an error code if the stream must be reset, else 0
    */
-  data(chunk: Buffer, start: number, end: number, flow: number, endStream: boolean, source: ChunkSource): number {
+  data(
+    chunk: Buffer,
+    start: number,
+    end: number,
+    flow: number,
+    endStream: boolean,
+    source: ChunkSource,
+  ): number {
     const window = (this.#receiveWindow ??= new ReceiveWindow(STREAM_WINDOW));
     if (flow > 0 && !window.receive(flow)) return ErrorCode.FLOW_CONTROL_ERROR;
     const length = end - start;
     this.#received += length;
     const declared = this.#accept === '' ? (this.#request?.contentLength ?? -1) : -1;
     if (!fitsContentLength(declared, this.#received, endStream)) return ErrorCode.PROTOCOL_ERROR;
-    if (endStream) this.state = this.state === StreamState.open ? StreamState.halfClosedRemote : StreamState.closed;
+    if (endStream)
+      this.state = this.state === StreamState.open ? StreamState.halfClosedRemote : StreamState.closed;
     if (length > 0) this.#deliver(chunk, start, end, source);
     // Padding is consumed at once; all of it came with the first piece of its frame.
     if (flow > 0) this.#giveBack(flow);
@@ -271,7 +282,8 @@ export class Http2Stream extends Timer implements Downstream, BlockedStream {
       // To this client a 2xx would mean an open tunnel (RFC 8441 §5).
       return this.exchange.fail(new ProxyFailure('BACKEND_INVALID', `${head.status} to an upgrade`));
     }
-    const empty = head.framing === BodyFraming.none || (head.framing === BodyFraming.length && head.contentLength === 0);
+    const empty =
+      head.framing === BodyFraming.none || (head.framing === BodyFraming.length && head.contentLength === 0);
     this.#left = head.framing === BodyFraming.length ? head.contentLength : -1;
     this.#bodyAllowed = !empty;
     // Trailers may still follow a body that is framed as none: they are dropped, as HTTP/1 would.
@@ -311,7 +323,8 @@ export class Http2Stream extends Timer implements Downstream, BlockedStream {
   sendAnswer(answer: LocalAnswer, _close: boolean): void {
     if (!canSend(this.state)) return;
     const { body } = answer;
-    const bytes = typeof body === 'string' ? Buffer.from(body) : body === undefined ? undefined : Buffer.from(body);
+    const bytes =
+      typeof body === 'string' ? Buffer.from(body) : body === undefined ? undefined : Buffer.from(body);
     const length = bytes?.length ?? 0;
     const bodiless = answer.status === 204 || answer.status === 304;
     const none = length === 0 || bodiless || this.#request?.method === 'HEAD';

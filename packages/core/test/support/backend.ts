@@ -109,6 +109,11 @@ export class RecordingBackend {
     await until(() => this.requests.length >= count);
   }
 
+  /** Accepts no more; what is open stays. */
+  stopListening(): void {
+    this.#server.close();
+  }
+
   /** Stops listening and resets every connection. */
   async kill(): Promise<void> {
     for (const connection of this.connections) if (!connection.closed) connection.reset();

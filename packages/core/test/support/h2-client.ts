@@ -1,18 +1,20 @@
-import {
-  FrameEvent,
-  FrameReader,
-  FrameWriter,
-  HpackDecoder,
-  ReceiveWindow,
-  SettingId,
-} from '@rp/parser';
+import { FrameEvent, FrameReader, FrameWriter, HpackDecoder, ReceiveWindow, SettingId } from '@rp/parser';
 import net from 'node:net';
 import type { Socket } from 'node:net';
 import { until } from './wait.ts';
 
 /** One frame from the server, as far as tests look at it. */
 export interface Frame {
-  readonly type: 'headers' | 'data' | 'rst' | 'settings' | 'settingsAck' | 'ping' | 'pingAck' | 'goaway' | 'window';
+  readonly type:
+    | 'headers'
+    | 'data'
+    | 'rst'
+    | 'settings'
+    | 'settingsAck'
+    | 'ping'
+    | 'pingAck'
+    | 'goaway'
+    | 'window';
   readonly stream: number;
   readonly end?: boolean;
   /** Error code, or increment of a window. */
@@ -98,7 +100,13 @@ export class H2Client {
   }
 
   /** Raw octets: length, type, flags, stream, payload. */
-  frame(type: number, flags: number, stream: number, payload: Uint8Array = new Uint8Array(0), length = payload.length): void {
+  frame(
+    type: number,
+    flags: number,
+    stream: number,
+    payload: Uint8Array = new Uint8Array(0),
+    length = payload.length,
+  ): void {
     this.flush();
     const head = Buffer.alloc(9);
     head.writeUIntBE(length, 0, 3);
@@ -128,7 +136,11 @@ export class H2Client {
   }
 
   of(stream: number): StreamResult {
-    const result = { fields: [] as readonly string[], interim: [] as (readonly string[])[], trailers: [] as readonly string[] };
+    const result = {
+      fields: [] as readonly string[],
+      interim: [] as (readonly string[])[],
+      trailers: [] as readonly string[],
+    };
     const parts: Buffer[] = [];
     let ended = false;
     let reset: number | undefined;
@@ -148,7 +160,9 @@ export class H2Client {
 
   /** Waits until the stream ended or was reset. */
   async result(stream: number): Promise<StreamResult> {
-    await this.until(() => this.frames.some((one) => one.stream === stream && (one.end === true || one.type === 'rst')));
+    await this.until(() =>
+      this.frames.some((one) => one.stream === stream && (one.end === true || one.type === 'rst')),
+    );
     return this.of(stream);
   }
 
@@ -180,7 +194,12 @@ export class H2Client {
       case FrameEvent.headers: {
         const result = this.#decoder.decode(reader.buffer, reader.start, reader.end);
         if (result !== 'ok') throw new Error(`header block: ${result}`);
-        this.frames.push({ type: 'headers', stream, end: reader.endStream, fields: [...this.#decoder.fields] });
+        this.frames.push({
+          type: 'headers',
+          stream,
+          end: reader.endStream,
+          fields: [...this.#decoder.fields],
+        });
         return;
       }
       case FrameEvent.data: {
@@ -203,7 +222,11 @@ export class H2Client {
         this.frames.push({ type: 'window', stream, code: reader.increment });
         return;
       case FrameEvent.settings:
-        this.frames.push({ type: 'settings', stream: 0, bytes: Buffer.from(reader.buffer.subarray(reader.start, reader.end)) });
+        this.frames.push({
+          type: 'settings',
+          stream: 0,
+          bytes: Buffer.from(reader.buffer.subarray(reader.start, reader.end)),
+        });
         return;
       case FrameEvent.settingsAck:
         this.frames.push({ type: 'settingsAck', stream: 0 });
@@ -212,7 +235,11 @@ export class H2Client {
         this.frames.push({ type: 'ping', stream: 0 });
         return;
       case FrameEvent.pingAck:
-        this.frames.push({ type: 'pingAck', stream: 0, bytes: Buffer.from(reader.buffer.subarray(reader.start, reader.end)) });
+        this.frames.push({
+          type: 'pingAck',
+          stream: 0,
+          bytes: Buffer.from(reader.buffer.subarray(reader.start, reader.end)),
+        });
         return;
       case FrameEvent.error:
         throw new Error(`the server broke a rule: ${reader.error?.message}`);
@@ -230,6 +257,7 @@ export function value(fields: readonly string[], name: string): string | undefin
 
 /** A setting in the payload of SETTINGS. */
 export function setting(payload: Buffer, id: (typeof SettingId)[keyof typeof SettingId]): number | undefined {
-  for (let at = 0; at < payload.length; at += 6) if (payload.readUInt16BE(at) === id) return payload.readUInt32BE(at + 2);
+  for (let at = 0; at < payload.length; at += 6)
+    if (payload.readUInt16BE(at) === id) return payload.readUInt32BE(at + 2);
   return undefined;
 }

@@ -12,7 +12,10 @@ export interface H2Pair {
 }
 
 /** A backend with this script, and a proxy in front of it that takes h2c; both end with the test. */
-export async function startH2(script: BackendScript | Handler = {}, options: Partial<ProxyOptions> = {}): Promise<H2Pair> {
+export async function startH2(
+  script: BackendScript | Handler = {},
+  options: Partial<ProxyOptions> = {},
+): Promise<H2Pair> {
   const backend = await startBackend(script);
   const proxy = await startProxy({ ...options, backends: [backend.port] });
   const { port } = await proxy.engine.listen({ address: '127.0.0.1', h2c: true });
