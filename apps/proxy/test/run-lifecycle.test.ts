@@ -1,5 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { ask, backend, configFor, connection, eventually, startRp, wordBackend } from './run-support.ts';
+import {
+  ask,
+  backend,
+  closeServer,
+  configFor,
+  connection,
+  eventually,
+  startRp,
+  wordBackend,
+} from './run-support.ts';
 
 describe('the life of the process', () => {
   it('starts, says where it listens, serves, and ends with 0 on SIGTERM', async () => {
@@ -47,10 +56,22 @@ describe('the life of the process', () => {
     expect((await ask(`http://127.0.0.1:${rp.port}/`)).status).toBe(200);
   });
 
-  it('ends with 0 on a SIGTERM that comes before it is ready', async () => {
-    const rp = startRp(configFor(['http://127.0.0.1:1']));
+  it('ends with 0 on a SIGTERM that comes before it is ready, and finishes what the first worker has', async () => {
+    const waiting: (() => void)[] = [];
+    const { url } = await backend((_request, response) => void waiting.push(() => response.end('slow')));
+    const [free] = [await wordBackend('x')];
+    await closeServer(free.server);
+    const rp = startRp(
+      configFor([url]).replace('port: 0', `port: ${free.port}`).replace('workers: 2', 'workers: 6'),
+    );
     await rp.said('worker ready');
+    const slow = ask(`http://127.0.0.1:${free.port}/`);
+    await eventually('the request', () => waiting.length === 1);
+    expect(rp.log.some(({ msg }) => msg === 'Ready')).toBe(false);
     rp.signal('SIGTERM');
+    await rp.said('draining');
+    waiting[0]!();
+    expect((await slow).body).toBe('slow');
     expect(await rp.exited).toBe(0);
   });
 });

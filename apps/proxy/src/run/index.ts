@@ -155,7 +155,7 @@ class Life {
     const { drain } = this.#supervisor.config.timeouts;
     this.#logger.info({ signal, limitMs: drain }, 'draining');
     notifyService('stopping', this.#io.env, this.#logger);
-    const cut = await this.#supervisor.drain(this.#hasStarted ? drain : 0);
+    const cut = await this.#supervisor.drain(drain);
     if (this.#forced) return;
     this.#logger.info({ cut }, 'stopped');
     this.#end(0);
