@@ -23,7 +23,7 @@ describe('places for connections', () => {
         const open = [0, 0, 0, 0];
         for (const { worker, what } of steps) {
           const mine = leases[worker]!;
-          if (what === 'open' && open[worker]! < mine.allowance(open[worker]!)) open[worker]!++;
+          if (what === 'open' && mine.hasRoom(open[worker]!)) open[worker]!++;
           else if (what === 'close' && open[worker]! > 0) open[worker]!--;
           else if (what === 'settle') mine.settle(open[worker]!);
           else if (what === 'die') {
@@ -43,26 +43,26 @@ describe('places for connections', () => {
   it('that nobody uses are there for another worker after its next look', () => {
     const { leases } = fleet(2, 100);
     const [a, b] = leases as [ConnectionLeases, ConnectionLeases];
-    for (let open = 0; open < 60; open++) expect(a.allowance(open)).toBeGreaterThan(open);
+    for (let open = 0; open < 60; open++) expect(a.hasRoom(open)).toBe(true);
     let open = 0;
-    while (open < b.allowance(open)) open++;
+    while (b.hasRoom(open)) open++;
     a.settle(60);
-    while (open < b.allowance(open)) open++;
+    while (b.hasRoom(open)) open++;
     expect(open).toBe(40);
     a.settle(10);
-    while (open < b.allowance(open)) open++;
+    while (b.hasRoom(open)) open++;
     expect(open).toBe(90);
   });
 
   it('shrink with a limit that was lowered', () => {
     const { leases } = fleet(1, 100);
     const [a] = leases as [ConnectionLeases];
-    for (let open = 0; open < 50; open++) a.allowance(open);
+    for (let open = 0; open < 50; open++) a.hasRoom(open);
     a.limit = 20;
-    expect(a.allowance(20)).toBe(20);
+    expect(a.hasRoom(20)).toBe(false);
     a.settle(20);
     expect(a.held).toBe(20);
-    expect(a.allowance(19)).toBe(20);
+    expect(a.hasRoom(19)).toBe(true);
   });
 
   it('are counted right by real threads that take and give at once', async () => {
@@ -78,7 +78,7 @@ describe('places for connections', () => {
         let open = 0;
         for (let i = 0; i < 60000; i++) {
           if (i % 3 !== 2) {
-            if (open < leases.allowance(open)) {
+            if (leases.hasRoom(open)) {
               open++;
               const all = Atomics.add(peak, 0, 1) + 1;
               if (all > Atomics.load(peak, 1)) Atomics.store(peak, 1, all);

@@ -48,7 +48,7 @@ export type { ListenOptions, ListenTls } from './listener.ts';
 export type { ListenerPolicy } from './listener-policy.ts';
 export { isIdempotent, mayReplay } from './repeat.ts';
 export { RouteTable, hostName, type Route, type RouteTarget } from './routes.ts';
-export type { AccessLog } from './runtime.ts';
+export type { AccessLog, Admission } from './runtime.ts';
 export {
   defaultForwarding,
   defaultLimits,

@@ -64,7 +64,7 @@ export class ClientConnections {
   /** @param arriving connections that are not open yet, but on their way */
   admits(address: string, arriving = 0): boolean {
     const { limits } = this.#runtime.settings;
-    if (this.#open.size + arriving >= limits.maxConnections) return false;
+    if (!this.#runtime.hasRoom(this.#open.size + arriving)) return false;
     return limits.perAddress === Infinity || (this.#perAddress.get(address) ?? 0) < limits.perAddress;
   }
 

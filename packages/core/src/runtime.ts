@@ -12,6 +12,12 @@ export interface AccessLog {
   log(exchange: Exchange): void;
 }
 
+/** A limit on client connections that several engines keep together. */
+export interface Admission {
+  /** Whether this engine may open one more connection beside `open` others of its own. */
+  hasRoom(open: number): boolean;
+}
+
 /** What everything on one event loop shares. `settings` is replaced by a reload; the rest stays. */
 export class Runtime {
   readonly clock: () => number;
@@ -28,6 +34,8 @@ export class Runtime {
   settings: Settings;
   /** Monotonic milliseconds when the current event began: the clock is read once per event, not per question. */
   now: number;
+  /** Whoever shares a limit on connections among several engines; undefined: `limits.maxConnections` is this one's. */
+  admission: Admission | undefined = undefined;
   /** Shutting down: no connection outlives its current exchange. */
   draining = false;
   /** Near a limit of the process: new requests get 503. */
@@ -56,6 +64,11 @@ export class Runtime {
     this.newRequestId = parts.newRequestId;
     this.settings = parts.settings;
     this.now = parts.clock();
+  }
+
+  /** Whether one more client connection may be opened beside `open` others. */
+  hasRoom(open: number): boolean {
+    return this.admission === undefined ? open < this.settings.limits.maxConnections : this.admission.hasRoom(open);
   }
 
   /** An event begins: called by everything that the event loop calls. */

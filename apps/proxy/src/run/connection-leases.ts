@@ -38,12 +38,11 @@ export class ConnectionLeases {
     return this.#cells[this.#own] ?? 0;
   }
 
-  /** How many connections this worker may have at the moment, given that it has `open` and wants one more. */
-  allowance(open: number): number {
-    const { held } = this;
+  /** Whether this worker may open one more connection beside `open` others. */
+  hasRoom(open: number): boolean {
     // A limit that was lowered holds at once, for each worker at least.
-    if (open < held) return Math.min(held, this.#limit);
-    return held + this.#take();
+    if (open >= this.#limit) return false;
+    return open < this.held || this.#take() > 0;
   }
 
   /** Gives back what is not needed soon; the less there is, the more of it. To be called regularly. */

@@ -42,6 +42,8 @@ export class WorkerWatch {
     this.#relieve = relieve;
     this.#maxHeap = overload.maxHeap;
     this.#engine = engine;
+    // The limit is that of the process, rather than a fixed share for each worker.
+    engine.runtime.admission = leases;
     this.#leases = leases;
     this.#logger = logger;
     this.#clock = engine.runtime.clock;
@@ -55,11 +57,6 @@ export class WorkerWatch {
     this.#monitor.limits = overload;
     this.#maxHeap = overload.maxHeap;
     this.#leases.limit = maxConnections;
-    const { limits } = this.#engine.runtime.settings;
-    // Read by the engine for each connection that it accepts: the limit of the process, rather than a fixed share.
-    Object.defineProperty(limits, 'maxConnections', {
-      get: () => this.#leases.allowance(this.#engine.connections),
-    });
   }
 
   vitals(): Vitals {
