@@ -1,164 +1,81 @@
 import {
   ErrorCode,
-  FloodGuard,
   FloodKind,
   FrameEvent,
   FrameReader,
   FrameType,
   HpackDecoder,
   IGNORE,
-  MAX_STREAM_ID,
-  RemoteSettings,
   STREAM_ERROR,
-  StreamIds,
   StreamState,
   afterReceive,
   checkRequestFields,
   checkTrailerFields,
   errorName,
-  floodLimits,
   transitionError,
   type FloodLimits,
 } from '@rp/parser';
-import type { Socket } from 'node:net';
-import { LINGER, MAX_LINGER_BYTES } from '../client/bounds.ts';
 import type { ClientPeer } from '../client/peer.ts';
-import type { ByteReader, ReadableClient } from '../client-socket.ts';
+import type { ByteReader } from '../client-socket.ts';
 import { Counter } from '../counters.ts';
 import { ProxyFailure } from '../failure.ts';
 import type { ChunkSource } from '../read-buffers.ts';
 import type { Runtime } from '../runtime.ts';
 import { BLOCK_FACTOR, MAX_STREAMS, SETTINGS_TIMEOUT } from './bounds.ts';
-import { Deadline } from './deadline.ts';
-import { ownSettings } from './own-settings.ts';
-import { SessionOutput, type OutputOwner } from './output.ts';
-import { ReceiveFlow } from './receive-flow.ts';
+import type { Deadline } from './deadline.ts';
 import { refusalOf, requestHeadOf } from './request-head.ts';
+import { SessionLife } from './session-life.ts';
 import type { StreamPool } from './stream-pool.ts';
 import type { Http2Stream } from './stream.ts';
-
-const defaultFloodCaps: Float64Array = floodLimits();
-
-/** `open`; `leaving`: the last GOAWAY is sent, streams end; `closing`: nothing that arrives counts any more. */
-type SessionState = 'open' | 'leaving' | 'closing';
 
 /**
  * One HTTP/2 client connection (RFC 9113): reads frames, keeps the streams, answers what concerns the connection as a
  * whole. What a stream does with a request is `Http2Stream`'s business.
  */
-export class Http2Session implements ByteReader, OutputOwner {
-  readonly #runtime: Runtime;
-  readonly peer: ClientPeer;
-  readonly #pool: StreamPool;
-  readonly #onClose: (session: Http2Session) => void;
+export class Http2Session extends SessionLife implements ByteReader {
   readonly #reader: FrameReader;
   readonly #decoder: HpackDecoder;
-  readonly #remote: RemoteSettings = new RemoteSettings('client');
-  readonly #ids: StreamIds = new StreamIds('server');
-  readonly #guard: FloodGuard;
-  readonly #streams: Map<number, Http2Stream> = new Map();
-  readonly flow: ReceiveFlow = new ReceiveFlow();
-  output: SessionOutput = undefined as unknown as SessionOutput;
-  #socket: Socket = undefined as unknown as Socket;
-
-  #state: SessionState = 'open';
-  /** Streams that ended in this turn: they hold their slots until it is over. */
-  #ended: Http2Stream[] = [];
   /** Streams whose requests got a piece in this read. */
-  #fed: Http2Stream[] = [];
-  /** The last stream that we began to serve: what GOAWAY says. */
-  #lastServed = 0;
-  /** The client's first SETTINGS came, and its acknowledgement of ours. */
-  #settled = false;
-  #acked = false;
-  #readingPaused = false;
-  #lingered = 0;
-  readonly #quiet: Deadline = new Deadline(() => this.#quietTooLong());
-  readonly #farewell: Deadline = new Deadline(() => this.#leave());
-  readonly #acknowledged: Deadline = new Deadline(() =>
-    this.#fail(ErrorCode.SETTINGS_TIMEOUT, 'SETTINGS not acknowledged'),
-  );
-  readonly #partial: Deadline = new Deadline(() =>
-    this.#fail(ErrorCode.ENHANCE_YOUR_CALM, 'frame not complete in time'),
-  );
+  readonly #fed: Http2Stream[] = [];
 
   constructor(
     runtime: Runtime,
     peer: ClientPeer,
     pool: StreamPool,
     onClose: (session: Http2Session) => void,
-    caps: FloodLimits | undefined = undefined,
+    caps?: FloodLimits,
   ) {
-    this.#runtime = runtime;
-    this.peer = peer;
-    this.#pool = pool;
-    this.#onClose = onClose;
+    super(runtime, peer, pool, (session) => onClose(session as Http2Session), caps);
     const { headers } = runtime.settings.limits;
     this.#reader = new FrameReader({
       role: 'server',
       maxHeaderBlockSize: Math.max(16_384, headers * BLOCK_FACTOR),
     });
     this.#decoder = new HpackDecoder(4096, headers);
-    this.#guard = new FloodGuard(caps === undefined ? defaultFloodCaps : floodLimits(caps), runtime.now);
-  }
-
-  /** The socket to write to, once reading is set up on it. */
-  open(client: ReadableClient): void {
-    const { wheel, settings, counters } = this.#runtime;
-    const now = this.#runtime.touch();
-    const { socket } = client;
-    this.#socket = socket;
-    this.output = new SessionOutput(this.#runtime, socket, this);
-    counters.cells[Counter.http2Connections]!++;
-    socket.on('error', (error) => this.#lost(new ProxyFailure('CLIENT_GONE', error.message, error)));
-    socket.on('end', () => this.#lost(new ProxyFailure('CLIENT_GONE', 'end of stream')));
-    socket.on('close', () => this.#closed());
-    const { writer } = this.output;
-    writer.settings(ownSettings(settings.limits.headers));
-    writer.windowUpdate(0, this.flow.enlarge());
-    this.output.touch();
-    wheel.arm(this.#quiet, settings.timeouts.header, now);
-  }
-
-  get socket(): Socket {
-    return this.#socket;
-  }
-
-  get address(): string {
-    return this.peer.address;
-  }
-
-  get isIdle(): boolean {
-    return this.#streams.size === 0;
   }
 
   // ---- Reading ---------------------------------------------------------------------------------------------------
 
   read(chunk: Buffer, length: number, source: ChunkSource): void {
-    const now = this.#runtime.touch();
-    if (this.#state === 'closing') return this.#discard(length);
+    const now = this.runtime.touch();
+    if (this.state === 'closing') return this.discard(length);
     const reader = this.#reader;
     reader.feed(chunk, 0, length);
     for (let event = reader.next(); event !== FrameEvent.none; event = reader.next()) {
       this.#frame(event, source, now);
-      if (this.#closing) return;
+      if (this.closing) return;
     }
     const fed = this.#fed;
     for (let i = 0; i < fed.length; i++) fed[i]!.exchange.flushRequest();
     fed.length = 0;
-    if (reader.heldBytes > 0) this.#await(this.#partial);
-    else this.#runtime.wheel.disarm(this.#partial);
-    if (this.output.isFull) this.#pauseReading();
-  }
-
-  /** Asked through a getter: the state changes under the reading loop's feet. */
-  get #closing(): boolean {
-    return this.#state === 'closing';
+    if (reader.heldBytes > 0) this.#await(this.partial);
+    else this.runtime.wheel.disarm(this.partial);
+    if (this.output.isFull) this.pauseReading();
   }
 
   /** The first read that leaves something incomplete counts: more of the same does not give more time. */
   #await(deadline: Deadline): void {
-    const { wheel, settings, now } = this.#runtime;
+    const { wheel, settings, now } = this.runtime;
     if (deadline.deadline === Infinity) wheel.arm(deadline, settings.timeouts.header, now);
   }
 
@@ -175,8 +92,8 @@ export class Http2Session implements ByteReader, OutputOwner {
       case FrameEvent.settings:
         return this.#settings(now);
       case FrameEvent.settingsAck:
-        this.#acked = true;
-        this.#runtime.wheel.disarm(this.#acknowledged);
+        this.acked = true;
+        this.runtime.wheel.disarm(this.acknowledged);
         return this.#count(FloodKind.settings, now);
       case FrameEvent.ping:
         this.output.writer.ping(this.#reader.buffer, this.#reader.start, true);
@@ -205,18 +122,18 @@ export class Http2Session implements ByteReader, OutputOwner {
     const decoder = this.#decoder;
     // Always decoded: the tables must stay in step, whatever becomes of the stream (RFC 9113 §4.3).
     const result = decoder.decode(reader.buffer, reader.start, reader.end);
-    if (result === 'compressionError') return this.#fail(ErrorCode.COMPRESSION_ERROR, decoder.reason);
+    if (result === 'compressionError') return this.fail(ErrorCode.COMPRESSION_ERROR, decoder.reason);
     const id = reader.streamId;
     const { endStream } = reader;
-    const stream = this.#streams.get(id);
+    const stream = this.streams.get(id);
     if (stream !== undefined) return this.#trailers(stream, result === 'ok', now);
-    const state = this.#ids.stateOf(id);
+    const state = this.ids.stateOf(id);
     if (state !== StreamState.idle) return this.#stray(id, state, FrameType.HEADERS, endStream, now);
-    if (!this.#ids.accept(id)) return this.#fail(ErrorCode.PROTOCOL_ERROR, 'bad stream identifier');
+    if (!this.ids.accept(id)) return this.fail(ErrorCode.PROTOCOL_ERROR, 'bad stream identifier');
     // After the last GOAWAY new streams are ignored (RFC 9113 §6.8).
-    if (this.#state !== 'open') return this.#ids.closed(id, StreamState.resetLocal);
+    if (this.state !== 'open') return this.ids.closed(id, StreamState.resetLocal);
     if (reader.selfDependent) return this.#refuse(id, ErrorCode.PROTOCOL_ERROR, now);
-    if (this.#streams.size + this.#ended.length >= MAX_STREAMS)
+    if (this.streams.size + this.ended.length >= MAX_STREAMS)
       return this.#refuse(id, ErrorCode.REFUSED_STREAM, now);
     if (result === 'tooLarge') {
       return this.#begin(id, endStream).refuse(new ProxyFailure('FIELDS_TOO_LARGE', decoder.reason));
@@ -231,25 +148,25 @@ export class Http2Session implements ByteReader, OutputOwner {
     if (request.malformed !== '' || mismatch) return this.#refuse(id, ErrorCode.PROTOCOL_ERROR, now);
     const head = requestHeadOf(fields, request, endStream);
     const stream = this.#begin(id, endStream);
-    const refusal = refusalOf(head, request.scheme, this.#runtime.settings.limits);
+    const refusal = refusalOf(head, request.scheme, this.runtime.settings.limits);
     if (refusal !== undefined) return stream.refuse(refusal);
     stream.start(head, request.protocol);
     if (!endStream) this.#fed.push(stream);
   }
 
   #begin(id: number, endStream: boolean): Http2Stream {
-    const stream = this.#pool.take();
-    this.#streams.set(id, stream);
-    this.#lastServed = id;
-    this.#runtime.counters.cells[Counter.http2Streams]!++;
-    this.#runtime.wheel.disarm(this.#quiet);
-    stream.open(this, id, this.#remote.values.initialWindowSize, endStream);
+    const stream = this.pool.take();
+    this.streams.set(id, stream);
+    this.lastServed = id;
+    this.runtime.counters.cells[Counter.http2Streams]!++;
+    this.runtime.wheel.disarm(this.quiet);
+    stream.open(this, id, this.remote.values.initialWindowSize, endStream);
     return stream;
   }
 
   /** A stream that is reset before it begins. */
   #refuse(id: number, code: ErrorCode, now: number): void {
-    this.#ids.closed(id, StreamState.resetLocal);
+    this.ids.closed(id, StreamState.resetLocal);
     this.output.writer.rstStream(id, code);
     this.output.touch();
     this.#count(FloodKind.resetCaused, now);
@@ -270,16 +187,16 @@ export class Http2Session implements ByteReader, OutputOwner {
     const reader = this.#reader;
     const { streamId, flowLength, endStream } = reader;
     if (flowLength > 0 && !this.flow.receive(flowLength)) {
-      return this.#fail(ErrorCode.FLOW_CONTROL_ERROR, 'connection window exceeded');
+      return this.fail(ErrorCode.FLOW_CONTROL_ERROR, 'connection window exceeded');
     }
     if (reader.start === reader.end && !endStream) {
       this.#count(FloodKind.emptyFrame, now);
-      if (this.#closing) return;
+      if (this.closing) return;
     }
-    const stream = this.#streams.get(streamId);
+    const stream = this.streams.get(streamId);
     if (stream === undefined) {
       this.released(flowLength);
-      return this.#stray(streamId, this.#ids.stateOf(streamId), FrameType.DATA, endStream, now);
+      return this.#stray(streamId, this.ids.stateOf(streamId), FrameType.DATA, endStream, now);
     }
     const next = afterReceive(stream.state, FrameType.DATA, endStream);
     if (next >= IGNORE) {
@@ -300,7 +217,7 @@ export class Http2Session implements ByteReader, OutputOwner {
     const next = afterReceive(state, type, endStream);
     if (next === IGNORE) return this.#count(FloodKind.ignored, now);
     const code = transitionError(next) as ErrorCode;
-    if ((next & STREAM_ERROR) === 0) return this.#fail(code, 'frame on a stream that is not open');
+    if ((next & STREAM_ERROR) === 0) return this.fail(code, 'frame on a stream that is not open');
     this.#refuse(id, code, now);
   }
 
@@ -308,7 +225,7 @@ export class Http2Session implements ByteReader, OutputOwner {
   #mistake(stream: Http2Stream, next: number, now: number): void {
     if (next === IGNORE) return this.#count(FloodKind.ignored, now);
     const code = transitionError(next) as ErrorCode;
-    if ((next & STREAM_ERROR) === 0) return this.#fail(code, 'frame on a stream that is not open');
+    if ((next & STREAM_ERROR) === 0) return this.fail(code, 'frame on a stream that is not open');
     this.#reset(stream, code, now);
   }
 
@@ -321,11 +238,11 @@ export class Http2Session implements ByteReader, OutputOwner {
   #rstStream(now: number): void {
     const { streamId, errorCode } = this.#reader;
     this.#count(FloodKind.resetReceived, now);
-    if (this.#closing) return;
-    const stream = this.#streams.get(streamId);
+    if (this.closing) return;
+    const stream = this.streams.get(streamId);
     if (stream === undefined) {
-      if (this.#ids.stateOf(streamId) === StreamState.idle)
-        this.#fail(ErrorCode.PROTOCOL_ERROR, 'RST_STREAM on an idle stream');
+      if (this.ids.stateOf(streamId) === StreamState.idle)
+        this.fail(ErrorCode.PROTOCOL_ERROR, 'RST_STREAM on an idle stream');
       return;
     }
     stream.gone(
@@ -337,16 +254,16 @@ export class Http2Session implements ByteReader, OutputOwner {
   #windowUpdate(now: number): void {
     const { streamId, increment } = this.#reader;
     this.#count(FloodKind.windowUpdate, now);
-    if (this.#closing) return;
+    if (this.closing) return;
     if (streamId === 0) {
       if (!this.output.window.grow(increment))
-        return this.#fail(ErrorCode.FLOW_CONTROL_ERROR, 'window too large');
+        return this.fail(ErrorCode.FLOW_CONTROL_ERROR, 'window too large');
       return this.output.pump();
     }
-    const stream = this.#streams.get(streamId);
+    const stream = this.streams.get(streamId);
     if (stream === undefined) {
-      if (this.#ids.stateOf(streamId) === StreamState.idle)
-        this.#fail(ErrorCode.PROTOCOL_ERROR, 'WINDOW_UPDATE on an idle stream');
+      if (this.ids.stateOf(streamId) === StreamState.idle)
+        this.fail(ErrorCode.PROTOCOL_ERROR, 'WINDOW_UPDATE on an idle stream');
       return;
     }
     if (!stream.sendWindow.grow(increment)) return this.#reset(stream, ErrorCode.FLOW_CONTROL_ERROR, now);
@@ -355,197 +272,46 @@ export class Http2Session implements ByteReader, OutputOwner {
 
   #settings(now: number): void {
     const reader = this.#reader;
-    const remote = this.#remote;
+    const remote = this.remote;
     this.#count(FloodKind.settings, now);
-    if (this.#closing) return;
+    if (this.closing) return;
     const code = remote.receive(reader.buffer, reader.start, reader.end);
-    if (code !== ErrorCode.NO_ERROR) return this.#fail(code as ErrorCode, 'bad setting');
+    if (code !== ErrorCode.NO_ERROR) return this.fail(code as ErrorCode, 'bad setting');
     const { hpack } = this.output.writer;
     if (remote.lowestHeaderTableSize >= 0) {
       hpack.setPeerTableSize(remote.lowestHeaderTableSize);
       hpack.setPeerTableSize(remote.values.headerTableSize);
     }
-    for (const stream of this.#streams.values()) {
+    for (const stream of this.streams.values()) {
       if (!stream.sendWindow.grow(remote.initialWindowDelta))
-        return this.#fail(ErrorCode.FLOW_CONTROL_ERROR, 'window too large');
+        return this.fail(ErrorCode.FLOW_CONTROL_ERROR, 'window too large');
     }
     this.output.writer.settingsAck();
     this.output.touch();
     if (remote.initialWindowDelta > 0) this.output.pump();
-    if (!this.#settled) {
-      this.#settled = true;
-      if (!this.#acked) this.#runtime.wheel.arm(this.#acknowledged, SETTINGS_TIMEOUT, now);
-      if (this.#streams.size === 0)
-        this.#runtime.wheel.arm(this.#quiet, this.#runtime.settings.timeouts.idle, now);
+    if (!this.settled) {
+      this.settled = true;
+      if (!this.acked) this.runtime.wheel.arm(this.acknowledged, SETTINGS_TIMEOUT, now);
+      if (this.streams.size === 0)
+        this.runtime.wheel.arm(this.quiet, this.runtime.settings.timeouts.idle, now);
     }
   }
 
   /** The client opens no more streams: the connection ends with the last one. */
   #goaway(): void {
-    this.#leave();
+    this.leave();
   }
 
   #wrong(now: number): void {
     const error = this.#reader.error!;
-    if (error.scope === 'connection') return this.#fail(error.code as ErrorCode, error.message);
-    const stream = this.#streams.get(error.streamId);
+    if (error.scope === 'connection') return this.fail(error.code as ErrorCode, error.message);
+    const stream = this.streams.get(error.streamId);
     if (stream !== undefined) return this.#reset(stream, error.code, now);
-    if (this.#ids.stateOf(error.streamId) !== StreamState.idle) return this.#count(FloodKind.ignored, now);
-    this.#fail(error.code as ErrorCode, error.message);
+    if (this.ids.stateOf(error.streamId) !== StreamState.idle) return this.#count(FloodKind.ignored, now);
+    this.fail(error.code as ErrorCode, error.message);
   }
 
   #count(kind: FloodKind, now: number): void {
-    if (this.#guard.count(kind, now)) this.#fail(ErrorCode.ENHANCE_YOUR_CALM, 'too many frames of a kind');
-  }
-
-  // ---- For streams -------------------------------------------------------------------------------------------------
-
-  /** Octets of request bodies were used up. */
-  released(octets: number): void {
-    this.#update(octets === 0 ? 0 : this.flow.release(octets));
-  }
-
-  /** Octets of a request body are kept for a slow backend. */
-  withheld(octets: number): void {
-    this.#update(this.flow.withhold(octets));
-  }
-
-  /** Octets of a request body are kept no more. */
-  letGo(octets: number): void {
-    this.#update(octets === 0 ? 0 : this.flow.letGo(octets));
-  }
-
-  #update(increment: number): void {
-    if (increment === 0) return;
-    this.output.writer.windowUpdate(0, increment);
-    this.output.touch();
-  }
-
-  dataSent(octets: number): void {
-    this.#guard.dataSent(Math.ceil(octets / this.output.writer.maxFrameSize));
-  }
-
-  /** Nobody needs `stream` any more; its slot is free when the turn is over. */
-  closed(stream: Http2Stream): void {
-    this.#streams.delete(stream.id);
-    this.#ids.closed(stream.id, stream.state);
-    this.output.unblock(stream);
-    this.#ended.push(stream);
-    this.output.touch();
-  }
-
-  // ---- OutputOwner -------------------------------------------------------------------------------------------------
-
-  turnEnding(): void {
-    const ended = this.#ended;
-    if (ended.length === 0) return;
-    for (let i = 0; i < ended.length; i++) this.#pool.give(ended[i]!);
-    ended.length = 0;
-    if (this.#streams.size > 0 || this.#closing) return;
-    if (this.#state === 'leaving') return this.#end(ErrorCode.NO_ERROR, '');
-    this.#runtime.wheel.arm(this.#quiet, this.#runtime.settings.timeouts.idle, this.#runtime.now);
-  }
-
-  outputTaken(): void {
-    if (!this.#readingPaused || this.output.isFull) return;
-    this.#readingPaused = false;
-    this.#socket.resume();
-  }
-
-  outputStalled(): void {
-    const failure = new ProxyFailure('CLIENT_STALLED', 'nothing of what was sent was taken');
-    this.#runtime.counters.failed(failure.code);
-    this.terminate(failure);
-  }
-
-  #pauseReading(): void {
-    if (this.#readingPaused) return;
-    this.#readingPaused = true;
-    this.#socket.pause();
-  }
-
-  // ---- The end -----------------------------------------------------------------------------------------------------
-
-  /** Shutting down: first a GOAWAY that promises nothing, so that streams under way still arrive, then the real one. */
-  drain(grace: number): void {
-    if (this.#state !== 'open') return;
-    this.output.writer.goaway(MAX_STREAM_ID, ErrorCode.NO_ERROR);
-    this.output.touch();
-    this.#runtime.wheel.arm(this.#farewell, grace, this.#runtime.touch());
-  }
-
-  /** Ends now, whatever is under way. */
-  terminate(failure: ProxyFailure): void {
-    this.#abandon(failure);
-    this.#socket.destroy();
-  }
-
-  #quietTooLong(): void {
-    if (this.#state === 'closing') return void this.#socket.destroy();
-    if (!this.#settled) return this.#fail(ErrorCode.PROTOCOL_ERROR, 'no SETTINGS in time');
-    this.#end(ErrorCode.NO_ERROR, '');
-  }
-
-  /** No new streams; the connection ends with the last one (RFC 9113 §6.8). */
-  #leave(): void {
-    if (this.#state !== 'open') return;
-    this.#state = 'leaving';
-    if (this.#streams.size === 0) return this.#end(ErrorCode.NO_ERROR, '');
-    this.output.writer.goaway(this.#lastServed, ErrorCode.NO_ERROR);
-    this.output.touch();
-  }
-
-  /** A connection error (RFC 9113 §5.4.1). */
-  #fail(code: ErrorCode, detail: string): void {
-    if (this.#closing) return;
-    this.#runtime.log.info(
-      { client: this.address, code: errorName(code), detail },
-      'an HTTP/2 connection was ended',
-    );
-    this.#end(code, detail);
-  }
-
-  #end(code: ErrorCode, debug: string): void {
-    if (this.#closing) return;
-    this.output.writer.goaway(this.#lastServed, code, debug);
-    this.#abandon(new ProxyFailure('CLIENT_GONE', debug === '' ? 'connection closed' : debug));
-    this.output.flushNow();
-    this.#socket.end();
-    this.#readingPaused = false;
-    this.#socket.resume();
-    this.#runtime.wheel.arm(this.#quiet, LINGER, this.#runtime.now);
-  }
-
-  /** The peer is gone, or as good as gone: without the frames it sends, nothing goes on. */
-  #lost(failure: ProxyFailure): void {
-    this.#runtime.touch();
-    if (this.#closing) return void this.#socket.destroy();
-    this.#abandon(failure);
-    this.output.flushNow();
-    this.#socket.destroySoon();
-  }
-
-  #abandon(failure: ProxyFailure): void {
-    this.#state = 'closing';
-    this.#fed.length = 0;
-    this.#runtime.wheel.remove(this.#acknowledged);
-    this.#runtime.wheel.remove(this.#partial);
-    this.#runtime.wheel.remove(this.#farewell);
-    this.#runtime.wheel.disarm(this.#quiet);
-    for (const stream of [...this.#streams.values()]) stream.gone(StreamState.resetLocal, failure);
-  }
-
-  #discard(length: number): void {
-    this.#lingered += length;
-    if (this.#lingered > MAX_LINGER_BYTES) this.#socket.destroy();
-  }
-
-  #closed(): void {
-    this.#runtime.touch();
-    this.#abandon(new ProxyFailure('CLIENT_GONE', 'connection closed'));
-    this.turnEnding();
-    this.#runtime.wheel.remove(this.#quiet);
-    this.output.close();
-    this.#onClose(this);
+    if (this.guard.count(kind, now)) this.fail(ErrorCode.ENHANCE_YOUR_CALM, 'too many frames of a kind');
   }
 }

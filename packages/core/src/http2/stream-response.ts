@@ -1,12 +1,20 @@
-import { BodyFraming, FrameType, canSend, type RequestHead, type ResponseHead } from '@rp/parser';
+import {
+  BodyFraming,
+  FrameType,
+  canSend,
+  type ForwardRequest,
+  type RequestHead,
+  type ResponseHead,
+} from '@rp/parser';
 import type { LocalAnswer } from '../answers.ts';
 import type { StoredAnswer } from '../cache-contract.ts';
 import type { BodyView } from '../downstream.ts';
+import type { ProxyFailure } from '../failure.ts';
 import { ownedChunk, type ChunkSource } from '../read-buffers.ts';
 import { writeAnswerHead, writeResponseHead, writeStoredHead } from './response-fields.ts';
 import { StreamSender } from './stream-sender.ts';
 
-/** Writes the response of a stream, wherever it comes from. */
+/** What an exchange knows of the client behind a stream, and how its response is written, wherever it comes from. */
 export abstract class StreamResponse extends StreamSender {
   protected request: RequestHead | undefined = undefined;
   /** Octets of the response's length yet to come; -1 if there is none. */
@@ -20,6 +28,30 @@ export abstract class StreamResponse extends StreamSender {
     this.request = request;
     this.#left = -1;
     this.#bodyAllowed = true;
+  }
+
+  get address(): string {
+    return this.session.peer.address;
+  }
+
+  get secure(): boolean {
+    return this.session.peer.secure;
+  }
+
+  get trusted(): boolean {
+    return this.session.peer.trusted;
+  }
+
+  get version(): string {
+    return 'HTTP/2.0';
+  }
+
+  admit(request: RequestHead): LocalAnswer | ProxyFailure | undefined {
+    return this.session.peer.admit(request);
+  }
+
+  forwardRules(requestId: string): ForwardRequest {
+    return this.session.peer.forwardRules(requestId);
   }
 
   sendInformational(head: ResponseHead): void {

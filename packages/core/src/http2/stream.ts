@@ -7,11 +7,10 @@ import {
   fitsContentLength,
   isClosed,
   removeField,
-  type ForwardRequest,
   type RequestHead,
   type ResponseHead,
 } from '@rp/parser';
-import { answerFor, type LocalAnswer } from '../answers.ts';
+import { answerFor } from '../answers.ts';
 import { BODY_PROGRESS, LINGER } from '../client/bounds.ts';
 import { SingleRange, type Downstream } from '../downstream.ts';
 import { Exchange } from '../exchange.ts';
@@ -56,32 +55,6 @@ export class Http2Stream extends StreamResponse implements Downstream {
   constructor(runtime: Runtime) {
     super(runtime);
     this.exchange = new Exchange(runtime, this);
-  }
-
-  // ---- What an exchange may ask ------------------------------------------------------------------------------
-
-  get address(): string {
-    return this.session.peer.address;
-  }
-
-  get secure(): boolean {
-    return this.session.peer.secure;
-  }
-
-  get trusted(): boolean {
-    return this.session.peer.trusted;
-  }
-
-  get version(): string {
-    return 'HTTP/2.0';
-  }
-
-  admit(request: RequestHead): LocalAnswer | ProxyFailure | undefined {
-    return this.session.peer.admit(request);
-  }
-
-  forwardRules(requestId: string): ForwardRequest {
-    return this.session.peer.forwardRules(requestId);
   }
 
   // ---- The request ---------------------------------------------------------------------------------------------
