@@ -149,7 +149,6 @@ describe('HTTP/1 over TLS', () => {
     const socket = new WebSocket(`wss://127.0.0.1:${port}/echo`, {
       ca: authority.cert,
       servername: 'app.example',
-      checkServerIdentity: () => undefined,
     });
     await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject));
     const sent = randomBytes(1_000_000);
