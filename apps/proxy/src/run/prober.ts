@@ -57,7 +57,10 @@ export class HttpProber implements Prober {
     const host = backend.host.includes(':') ? `[${backend.host}]` : backend.host;
     const origin = `${secure ? 'https' : 'http'}://${host}:${backend.port}`;
     return new Promise((resolve, reject) => {
-      const session = http2().connect(origin, secure ? { ...this.#secure(probe), ALPNProtocols: ['h2'] } : {});
+      const session = http2().connect(
+        origin,
+        secure ? { ...this.#secure(probe), ALPNProtocols: ['h2'] } : {},
+      );
       session.on('error', reject);
       const stream = session.request(
         { ':method': method, ':path': path, ':authority': hostOf(probe) },
