@@ -13,6 +13,7 @@ type PlainCounter =
   | 'connectionsAccepted'
   | 'connectionsRefused'
   | 'connectionsNow'
+  | 'proxyHeaderFailures'
   | 'requests'
   | 'requestsNow'
   | 'clientAborts'
@@ -41,6 +42,7 @@ const plainNames: readonly PlainCounter[] = [
   'connectionsAccepted',
   'connectionsRefused',
   'connectionsNow',
+  'proxyHeaderFailures',
   'requests',
   'requestsNow',
   'clientAborts',
@@ -96,10 +98,7 @@ export const countersByteLength: number = counterNames.length * 8;
 export class Counters {
   readonly cells: Float64Array;
 
-  constructor(
-    memory: ArrayBufferLike = new SharedArrayBuffer(countersByteLength),
-    byteOffset = 0,
-  ) {
+  constructor(memory: ArrayBufferLike = new SharedArrayBuffer(countersByteLength), byteOffset = 0) {
     this.cells = new Float64Array(memory, byteOffset, counterNames.length);
   }
 

@@ -1,6 +1,6 @@
-import type { ForwardRequest } from '@rp/parser';
 import type { Downstream } from './downstream.ts';
 import { ProxyFailure } from './failure.ts';
+import type { ForwardRules } from './forward-rules.ts';
 
 /**
  * The client's side of an exchange that has no client any more, or never had one: others read along with what it
@@ -11,7 +11,7 @@ export class DetachedDownstream implements Downstream {
   readonly secure: boolean;
   readonly trusted = false;
   readonly version: string;
-  readonly #rules: ForwardRequest;
+  readonly #rules: ForwardRules;
   readonly #done: (() => void) | undefined;
 
   /** @param done called when the exchange has ended */
@@ -28,7 +28,7 @@ export class DetachedDownstream implements Downstream {
     return undefined;
   }
 
-  forwardRules(): ForwardRequest {
+  forwardRules(): ForwardRules {
     return this.#rules;
   }
 

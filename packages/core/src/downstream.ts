@@ -1,8 +1,9 @@
-import type { ForwardRequest, RequestHead, ResponseHead } from '@rp/parser';
+import type { RequestHead, ResponseHead } from '@rp/parser';
 import type { LocalAnswer } from './answers.ts';
 import type { StoredAnswer } from './cache-contract.ts';
 import type { ExchangeOutcome } from './exchange-outcome.ts';
 import type { ProxyFailure } from './failure.ts';
+import type { ForwardRules } from './forward-rules.ts';
 import type { ChunkSource } from './read-buffers.ts';
 import type { Tunnel, TunnelEnd } from './tunnel.ts';
 
@@ -56,7 +57,7 @@ export interface Downstream {
   /** Asks the listener before anything else: it may edit the request, and an answer or a failure ends it. */
   admit(request: RequestHead): LocalAnswer | ProxyFailure | undefined;
   /** What is added to a request that comes from here. */
-  forwardRules(requestId: string): ForwardRequest;
+  forwardRules(requestId: string): ForwardRules;
 
   /** A 1xx head; dropped where the client's version knows none. */
   sendInformational(head: ResponseHead): void;

@@ -43,9 +43,23 @@ export {
 export { Exchange } from './exchange.ts';
 export type { ExchangeOutcome } from './exchange-outcome.ts';
 export { ProxyFailure, failures, type FailureCode, type FailureSource, type Retryable } from './failure.ts';
-export { HookPoint, type HookFailure, type HookHandler, type HookOptions, type HookVerdict } from './hooks.ts';
+export {
+  HookPoint,
+  type HookFailure,
+  type HookHandler,
+  type HookOptions,
+  type HookVerdict,
+} from './hooks.ts';
 export type { ListenOptions, ListenTls } from './listener.ts';
 export type { ListenerPolicy } from './listener-policy.ts';
+export {
+  MAX_PROXY_HEADER,
+  decodeProxyHeader,
+  encodeProxyHeader,
+  type ConnectionEnds,
+  type DecodedProxyHeader,
+  type ProxyProtocolVersion,
+} from './proxy-protocol.ts';
 export { isIdempotent, mayReplay } from './repeat.ts';
 export { RouteTable, hostName, type Route, type RouteTarget } from './routes.ts';
 export type { AccessLog, Admission } from './runtime.ts';

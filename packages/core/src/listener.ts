@@ -1,10 +1,12 @@
 import net from 'node:net';
 import tls from 'node:tls';
 import { ClientOpener } from './client/open-client.ts';
+import { ProxyHeaderReader } from './client/proxy-header.ts';
 import { Counter } from './counters.ts';
 import type { ProxyFailure } from './failure.ts';
 import { StreamPool } from './http2/stream-pool.ts';
 import type { ListenerPolicy } from './listener-policy.ts';
+import type { ConnectionEnds } from './proxy-protocol.ts';
 import type { Runtime } from './runtime.ts';
 import { plainAddress } from './trusted-proxies.ts';
 
@@ -42,6 +44,11 @@ export interface ListenOptions {
   tls?: ListenTls;
   /** Without TLS: HTTP/2 with prior knowledge beside HTTP/1 (RFC 9113 §3.3). Default false. */
   h2c?: boolean;
+  /**
+   * A PROXY protocol header, of version 1 or 2, comes before everything else of a connection, TLS included; its
+   * addresses count in place of the socket's. Hazard: whoever can connect chooses its address. Default false.
+   */
+  proxyProtocol?: boolean;
   /** Default: none. */
   policy?: ListenerPolicy;
 }
@@ -62,9 +69,14 @@ export class ClientConnections {
   }
 
   /** @param arriving connections that are not open yet, but on their way */
-  admits(address: string, arriving = 0): boolean {
+  hasRoom(arriving: number): boolean {
+    return this.#runtime.hasRoom(this.#open.size + arriving);
+  }
+
+  /** As {@link hasRoom}, and for this client. */
+  admits(address: string, arriving: number): boolean {
     const { limits } = this.#runtime.settings;
-    if (!this.#runtime.hasRoom(this.#open.size + arriving)) return false;
+    if (!this.hasRoom(arriving)) return false;
     return limits.perAddress === Infinity || (this.#perAddress.get(address) ?? 0) < limits.perAddress;
   }
 
@@ -111,8 +123,10 @@ export class Listener {
   readonly #opener: ClientOpener;
   readonly #h2c: boolean;
   readonly #server: net.Server;
-  /** Connections in their handshake: they count, and end with the engine. */
-  readonly #handshaking: Set<net.Socket> = new Set();
+  /** Connections in their handshake, or before their PROXY protocol header: they count, and end with the engine. */
+  readonly #arriving: Set<net.Socket> = new Set();
+  /** What PROXY protocol headers said of connections that are in their handshake. */
+  readonly #announced: WeakMap<net.Socket, ConnectionEnds> = new WeakMap();
 
   constructor(runtime: Runtime, connections: ClientConnections, options: ListenOptions) {
     this.#runtime = runtime;
@@ -120,12 +134,25 @@ export class Listener {
     this.#h2c = options.h2c === true;
     const closed = (connection: ClientConnection): void => connections.remove(connection);
     this.#opener = new ClientOpener(runtime, new StreamPool(runtime), options.policy, closed);
-    this.#server = options.tls === undefined ? this.#plainServer() : this.#tlsServer(options.tls);
+    this.#server = this.#createServer(options);
   }
 
-  #plainServer(): net.Server {
-    const options = { allowHalfOpen: true, pauseOnConnect: true, noDelay: true };
-    return net.createServer(options, (socket) => this.#accept(socket));
+  #createServer({ tls: secure, proxyProtocol = false }: ListenOptions): net.Server {
+    if (secure === undefined) {
+      const accept = (socket: net.Socket, ends: ConnectionEnds): void => this.#accept(socket, ends);
+      return plainServer((socket) =>
+        proxyProtocol ? this.#announce(socket, accept) : accept(socket, endsOf(socket)),
+      );
+    }
+    const server = this.#tlsServer(secure);
+    if (!proxyProtocol) return server;
+    // The server for TLS does not listen then: it gets sockets whose header was read.
+    return plainServer((socket) =>
+      this.#announce(socket, (_socket, ends) => {
+        this.#announced.set(socket, ends);
+        server.emit('connection', socket);
+      }),
+    );
   }
 
   #tlsServer({ options, onServer }: ListenTls): net.Server {
@@ -167,43 +194,58 @@ export class Listener {
     this.#server.close();
   }
 
-  /** Cuts what is still in its handshake. */
+  /** Cuts what is not open yet. */
   terminate(): void {
-    for (const raw of this.#handshaking) raw.destroy();
+    for (const raw of this.#arriving) raw.destroy();
   }
 
-  #accept(accepted: net.Socket): void {
-    const address = plainAddress(accepted.remoteAddress ?? '');
-    const localPort = accepted.localPort ?? 0;
+  /** Goes on when the PROXY protocol header was read: whose address it is is known only then. */
+  #announce(socket: net.Socket, accept: (socket: net.Socket, ends: ConnectionEnds) => void): void {
+    const own = endsOf(socket);
+    if (own.address === '' || !this.#connections.hasRoom(this.#arriving.size)) {
+      this.#runtime.counters.cells[Counter.connectionsRefused]!++;
+      return void socket.destroy();
+    }
+    const left = (): void => void this.#arriving.delete(socket);
+    this.#arriving.add(socket);
+    socket.once('close', left);
+    const reader = new ProxyHeaderReader(this.#runtime, socket, (ends) => {
+      socket.off('close', left);
+      left();
+      accept(socket, ends ?? own);
+    });
+    reader.start();
+  }
+
+  #accept(accepted: net.Socket, ends: ConnectionEnds): void {
+    const { address } = ends;
     // Gone before it was accepted: there is nobody to talk to.
     if (address === '') return void accepted.destroy();
-    if (!this.#connections.admits(address)) return this.#refuse(accepted);
+    if (!this.#connections.admits(address, this.#arriving.size)) return this.#refuse(accepted);
     this.#asked(accepted, address, false, () =>
-      this.#connections.add(this.#opener.plain(accepted, address, localPort, this.#h2c)),
+      this.#connections.add(this.#opener.plain(accepted, ends, this.#h2c)),
     );
   }
 
   /** A handshake costs a hundred times what a request costs: over the limits none begins. */
   #beginHandshake(raw: net.Socket): void {
-    const address = plainAddress(raw.remoteAddress ?? '');
+    const { address } = this.#announced.get(raw) ?? endsOf(raw);
     if (raw.destroyed) return;
-    if (address === '' || !this.#connections.admits(address, this.#handshaking.size)) {
+    if (address === '' || !this.#connections.admits(address, this.#arriving.size)) {
       this.#runtime.counters.cells[Counter.connectionsRefused]!++;
       return void raw.destroy();
     }
-    this.#handshaking.add(raw);
-    raw.once('close', () => this.#handshaking.delete(raw));
+    this.#arriving.add(raw);
+    raw.once('close', () => this.#arriving.delete(raw));
   }
 
   #shaken(socket: tls.TLSSocket): void {
     this.#runtime.counters.cells[Counter.handshakes]!++;
-    this.#handshaking.delete(rawSocket(socket));
-    const address = plainAddress(socket.remoteAddress ?? '');
-    const localPort = socket.localPort ?? 0;
-    if (address === '') return void socket.destroy();
-    this.#asked(socket, address, true, () =>
-      this.#connections.add(this.#opener.secure(socket, address, localPort)),
-    );
+    const raw = rawSocket(socket);
+    this.#arriving.delete(raw);
+    const ends = this.#announced.get(raw) ?? endsOf(socket);
+    if (ends.address === '') return void socket.destroy();
+    this.#asked(socket, ends.address, true, () => this.#connections.add(this.#opener.secure(socket, ends)));
   }
 
   /** Goes on when the hooks, if there are any, let the connection pass. */
@@ -222,6 +264,21 @@ export class Listener {
     socket.on('error', () => socket.destroy());
     socket.end(refusal, () => socket.destroy());
   }
+}
+
+/** Nothing is read before somebody asks for it: that is what taking a handle over needs, and a PROXY protocol header. */
+function plainServer(accepted: (socket: net.Socket) => void): net.Server {
+  return net.createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, accepted);
+}
+
+/** The ends of a socket; its address is '' when it has gone. */
+function endsOf(socket: net.Socket): ConnectionEnds {
+  return {
+    address: plainAddress(socket.remoteAddress ?? ''),
+    port: socket.remotePort ?? 0,
+    localAddress: plainAddress(socket.localAddress ?? ''),
+    localPort: socket.localPort ?? 0,
+  };
 }
 
 /** The socket under a TLSSocket (undocumented); the TLSSocket itself where there is none, which then counts until it closes. */

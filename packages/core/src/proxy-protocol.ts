@@ -36,7 +36,9 @@ const MAX_V2_REST = 520;
 export const MAX_PROXY_HEADER: number = FIXED_V2 + MAX_V2_REST;
 
 const startV1: Buffer = Buffer.from('PROXY ');
-const signatureV2: Buffer = Buffer.from([0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a]);
+const signatureV2: Buffer = Buffer.from([
+  0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a,
+]);
 
 const TCP4 = 0x11;
 const TCP6 = 0x21;
@@ -60,8 +62,9 @@ function startsLike(bytes: Buffer, start: Buffer): boolean {
 
 function decodeV1(bytes: Buffer): DecodedProxyHeader {
   const end = bytes.subarray(0, MAX_V1).indexOf('\r\n');
-  if (end === -1) return bytes.length < MAX_V1 ? incomplete : malformed(`no end of line within ${MAX_V1} bytes`);
-  const [, family = '', ...rest] = bytes.latin1Slice(0, end).split(' ');
+  if (end === -1)
+    return bytes.length < MAX_V1 ? incomplete : malformed(`no end of line within ${MAX_V1} bytes`);
+  const [, family = '', ...rest] = bytes.toString('latin1', 0, end).split(' ');
   const length = end + 2;
   // What follows UNKNOWN is to be ignored (§2.1).
   if (family === 'UNKNOWN') return { kind: 'complete', length, ends: undefined };
@@ -89,7 +92,9 @@ function canonical(address: string): string {
 
 function incompleteV2(bytes: Buffer): DecodedProxyHeader {
   const command = bytes[12];
-  return command === undefined || command === 0x20 || command === 0x21 ? incomplete : malformed('unknown command');
+  return command === undefined || command === 0x20 || command === 0x21
+    ? incomplete
+    : malformed('unknown command');
 }
 
 function decodeV2(bytes: Buffer): DecodedProxyHeader {
@@ -97,7 +102,8 @@ function decodeV2(bytes: Buffer): DecodedProxyHeader {
   const family = bytes[13]!;
   const rest = bytes.readUInt16BE(14);
   if (command !== 0x20 && command !== 0x21) return malformed('unknown version or command');
-  if (family !== TCP4 && family !== TCP6 && !withoutEnds.has(family)) return malformed('unknown family or protocol');
+  if (family !== TCP4 && family !== TCP6 && !withoutEnds.has(family))
+    return malformed('unknown family or protocol');
   if (rest > MAX_V2_REST) return malformed(`longer than ${MAX_PROXY_HEADER} bytes`);
   const length = FIXED_V2 + rest;
   // LOCAL: the proxy speaks for itself, as in health checks; whatever addresses there are must not be looked at (§2.2).
@@ -124,18 +130,23 @@ function decodeV2(bytes: Buffer): DecodedProxyHeader {
  * @param ends undefined: the proxy speaks for itself
  */
 export function encodeProxyHeader(version: ProxyProtocolVersion, ends: ConnectionEnds | undefined): Buffer {
-  const known = ends !== undefined && isIP(ends.address) !== 0 && isIP(ends.localAddress) !== 0 ? ends : undefined;
+  const known =
+    ends !== undefined && isIP(ends.address) !== 0 && isIP(ends.localAddress) !== 0 ? ends : undefined;
   return version === 'v1' ? encodeV1(known) : encodeV2(known);
 }
 
-const bothIpv4 = ({ address, localAddress }: ConnectionEnds): boolean => isIPv4(address) && isIPv4(localAddress);
+const bothIpv4 = ({ address, localAddress }: ConnectionEnds): boolean =>
+  isIPv4(address) && isIPv4(localAddress);
 
 function encodeV1(ends: ConnectionEnds | undefined): Buffer {
   if (ends === undefined) return Buffer.from('PROXY UNKNOWN\r\n');
   const v4 = bothIpv4(ends);
-  const text = (address: string): string => (!v4 && isIPv4(address) ? `::ffff:${address}` : withoutZone(address));
+  const text = (address: string): string =>
+    !v4 && isIPv4(address) ? `::ffff:${address}` : withoutZone(address);
   const { address, localAddress, port, localPort } = ends;
-  return Buffer.from(`PROXY ${v4 ? 'TCP4' : 'TCP6'} ${text(address)} ${text(localAddress)} ${port} ${localPort}\r\n`);
+  return Buffer.from(
+    `PROXY ${v4 ? 'TCP4' : 'TCP6'} ${text(address)} ${text(localAddress)} ${port} ${localPort}\r\n`,
+  );
 }
 
 function encodeV2(ends: ConnectionEnds | undefined): Buffer {

@@ -1,6 +1,5 @@
 import { CLIENT_PREFACE } from '@rp/parser';
-import type { Socket } from 'node:net';
-import { readFrom, type ByteReader, type ReadableClient } from '../client-socket.ts';
+import type { ByteReader, ReadableClient } from '../client-socket.ts';
 import type { ProxyFailure } from '../failure.ts';
 import type { ClientConnection } from '../listener.ts';
 import { ownedChunk, type ChunkSource } from '../read-buffers.ts';
@@ -31,7 +30,7 @@ export class FirstBytes extends Timer implements ByteReader, ClientConnection {
 
   constructor(
     runtime: Runtime,
-    accepted: Socket,
+    read: (reader: ByteReader) => ReadableClient,
     address: string,
     choose: Choose,
     closed: (connection: ClientConnection) => void,
@@ -41,7 +40,7 @@ export class FirstBytes extends Timer implements ByteReader, ClientConnection {
     this.#choose = choose;
     this.#closed = closed;
     this.address = address;
-    this.#client = readFrom(accepted, this);
+    this.#client = read(this);
     const { socket } = this.#client;
     socket.on('error', this.#onError);
     socket.on('end', this.#onEnd);

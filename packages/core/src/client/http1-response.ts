@@ -2,12 +2,12 @@ import {
   BodyFraming,
   encodeTrailers,
   forwardResponseHead,
-  type ForwardRequest,
   type RequestHead,
   type ResponseHead,
 } from '@rp/parser';
 import type { Socket } from 'node:net';
 import type { LocalAnswer } from '../answers.ts';
+import type { ForwardRules } from '../forward-rules.ts';
 import type { StoredAnswer } from '../cache-contract.ts';
 import type { BodyView, Downstream } from '../downstream.ts';
 import type { ExchangeOutcome } from '../exchange-outcome.ts';
@@ -92,7 +92,7 @@ export class Http1Response implements Downstream {
     return this.#peer.admit(request);
   }
 
-  forwardRules(requestId: string): ForwardRequest {
+  forwardRules(requestId: string): ForwardRules {
     return this.#peer.forwardRules(requestId);
   }
 
@@ -176,7 +176,9 @@ export class Http1Response implements Downstream {
 
   /** The 101 that opens a tunnel. */
   sendSwitch(head: ResponseHead): void {
-    this.#writer.text(forwardResponseHead(head, 1, 'none', 'upgrade', '', this.#runtime.settings.forwarding.via));
+    this.#writer.text(
+      forwardResponseHead(head, 1, 'none', 'upgrade', '', this.#runtime.settings.forwarding.via),
+    );
     this.#writer.flush();
   }
 

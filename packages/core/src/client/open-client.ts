@@ -5,6 +5,7 @@ import { Http2Session } from '../http2/session.ts';
 import type { StreamPool } from '../http2/stream-pool.ts';
 import type { ListenerPolicy } from '../listener-policy.ts';
 import type { ClientConnection } from '../listener.ts';
+import type { ConnectionEnds } from '../proxy-protocol.ts';
 import type { Runtime } from '../runtime.ts';
 import { FirstBytes } from './first-bytes.ts';
 import { Http1Connection } from './http1-connection.ts';
@@ -30,60 +31,52 @@ export class ClientOpener {
   }
 
   /** A connection without TLS. */
-  plain(accepted: Socket, address: string, localPort: number, h2c: boolean): ClientConnection {
-    if (!h2c) return this.#http1(address, localPort, undefined, (reader) => readFrom(accepted, reader));
+  plain(accepted: Socket, ends: ConnectionEnds, h2c: boolean): ClientConnection {
+    // What was read already, such as a PROXY protocol header, has left the rest in the socket's own buffer.
+    const readSocket = accepted.bytesRead === 0 ? readFrom : readPublicly;
+    if (!h2c) return this.#http1(ends, undefined, (reader) => readSocket(accepted, reader));
     const choose = (http2: boolean, client: ReadableClient): ClientConnection & ByteReader => {
       const same = (): ReadableClient => client;
-      return http2
-        ? this.#http2(address, localPort, undefined, same)
-        : this.#http1(address, localPort, undefined, same);
+      return http2 ? this.#http2(ends, undefined, same) : this.#http1(ends, undefined, same);
     };
-    return new FirstBytes(this.#runtime, accepted, address, choose, this.#closed);
+    const read = (reader: ByteReader): ReadableClient => readSocket(accepted, reader);
+    return new FirstBytes(this.#runtime, read, ends.address, choose, this.#closed);
   }
 
   /** A connection whose handshake is done: ALPN has decided what it speaks. */
-  secure(socket: TLSSocket, address: string, localPort: number): ClientConnection {
+  secure(socket: TLSSocket, ends: ConnectionEnds): ClientConnection {
     const read = (reader: ByteReader): ReadableClient => readPublicly(socket, reader);
-    return socket.alpnProtocol === 'h2'
-      ? this.#http2(address, localPort, socket, read)
-      : this.#http1(address, localPort, socket, read);
+    return socket.alpnProtocol === 'h2' ? this.#http2(ends, socket, read) : this.#http1(ends, socket, read);
   }
 
   #http1(
-    address: string,
-    localPort: number,
+    ends: ConnectionEnds,
     secure: TLSSocket | undefined,
     read: (reader: ByteReader) => ReadableClient,
   ): Http1Connection {
-    const connection = new Http1Connection(
-      this.#runtime,
-      this.#peer(address, localPort, secure, ''),
-      this.#closed,
-    );
+    const connection = new Http1Connection(this.#runtime, this.#peer(ends, secure, ''), this.#closed);
     connection.open(read(connection));
     return connection;
   }
 
   #http2(
-    address: string,
-    localPort: number,
+    ends: ConnectionEnds,
     secure: TLSSocket | undefined,
     read: (reader: ByteReader) => ReadableClient,
   ): Http2Session {
-    const peer = this.#peer(address, localPort, secure, '2.0');
+    const peer = this.#peer(ends, secure, '2.0');
     const session = new Http2Session(this.#runtime, peer, this.#streams, this.#closed);
     session.open(read(session));
     return session;
   }
 
-  #peer(address: string, localPort: number, secure: TLSSocket | undefined, version: string): ClientPeer {
+  #peer(ends: ConnectionEnds, secure: TLSSocket | undefined, version: string): ClientPeer {
     const { trustedProxies, forwarding } = this.#runtime.settings;
     const policy = this.#policy;
     return new ClientPeer({
-      address,
-      localPort,
+      ends,
       secure: secure !== undefined,
-      trusted: trustedProxies.trusts(address),
+      trusted: trustedProxies.trusts(ends.address),
       via: forwarding.via,
       forwarded: forwarding.forwarded,
       policy,

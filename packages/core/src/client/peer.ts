@@ -1,16 +1,12 @@
-import {
-  ForwardingTail,
-  checkedField,
-  type ForwardRequest,
-  type RequestHead,
-  type ResponseHead,
-} from '@rp/parser';
+import { ForwardingTail, checkedField, type RequestHead, type ResponseHead } from '@rp/parser';
 import type { LocalAnswer } from '../answers.ts';
+import type { ForwardRules } from '../forward-rules.ts';
 import type { ProxyFailure } from '../failure.ts';
 import { noIdentity, type ListenerPolicy } from '../listener-policy.ts';
+import type { ConnectionEnds } from '../proxy-protocol.ts';
 
-/** `ForwardRequest`, with the id that changes from request to request. */
-type Rules = { -readonly [K in keyof ForwardRequest]: ForwardRequest[K] };
+/** `ForwardRules`, with the id that changes from request to request. */
+type Rules = { -readonly [K in keyof ForwardRules]: ForwardRules[K] };
 
 /** What is known of a client connection once it is accepted. */
 export class ClientPeer {
@@ -23,8 +19,7 @@ export class ClientPeer {
   readonly #rules: Rules;
 
   constructor(parts: {
-    address: string;
-    localPort: number;
+    ends: ConnectionEnds;
     secure: boolean;
     trusted: boolean;
     via: string;
@@ -34,27 +29,30 @@ export class ClientPeer {
     policy?: ListenerPolicy | undefined;
     identity?: readonly string[];
   }) {
-    this.address = parts.address;
+    const { address, port, localAddress, localPort } = parts.ends;
+    this.address = address;
     this.secure = parts.secure;
     this.trusted = parts.trusted;
     this.policy = parts.policy;
     this.identity = parts.identity ?? noIdentity;
     const proto = parts.secure ? 'https' : 'http';
     this.#rules = {
-      client: parts.address,
+      client: address,
+      clientPort: port,
+      localAddress,
       proto,
-      port: parts.localPort,
+      port: localPort,
       trusted: parts.trusted,
       requestId: '',
       viaName: parts.via,
       forwarded: parts.forwarded,
       ...(parts.version === undefined ? {} : { version: parts.version }),
-      ...(parts.trusted ? {} : { tail: new ForwardingTail(parts.address, proto, parts.localPort) }),
+      ...(parts.trusted ? {} : { tail: new ForwardingTail(address, proto, localPort) }),
     };
   }
 
   /** The same object each time, with the id of the request at hand: it is used up before the next request. */
-  forwardRules(requestId: string): ForwardRequest {
+  forwardRules(requestId: string): ForwardRules {
     this.#rules.requestId = requestId;
     return this.#rules;
   }

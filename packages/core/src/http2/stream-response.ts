@@ -1,12 +1,6 @@
-import {
-  BodyFraming,
-  FrameType,
-  canSend,
-  type ForwardRequest,
-  type RequestHead,
-  type ResponseHead,
-} from '@rp/parser';
+import { BodyFraming, FrameType, canSend, type RequestHead, type ResponseHead } from '@rp/parser';
 import type { LocalAnswer } from '../answers.ts';
+import type { ForwardRules } from '../forward-rules.ts';
 import type { StoredAnswer } from '../cache-contract.ts';
 import type { BodyView } from '../downstream.ts';
 import type { ProxyFailure } from '../failure.ts';
@@ -50,7 +44,7 @@ export abstract class StreamResponse extends StreamSender {
     return this.session.peer.admit(request);
   }
 
-  forwardRules(requestId: string): ForwardRequest {
+  forwardRules(requestId: string): ForwardRules {
     return this.session.peer.forwardRules(requestId);
   }
 
