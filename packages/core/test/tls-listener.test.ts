@@ -146,10 +146,8 @@ describe('HTTP/1 over TLS', () => {
       address: '127.0.0.1',
       tls: { options: binding.serverOptions() },
     });
-    const socket = new WebSocket(`wss://127.0.0.1:${port}/echo`, {
-      ca: authority.cert,
-      servername: 'app.example',
-    });
+    const options = { ca: authority.cert, servername: 'app.example' };
+    const socket = new WebSocket(`wss://127.0.0.1:${port}/echo`, options);
     await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject));
     const sent = randomBytes(1_000_000);
     const echoed = new Promise<Buffer>((resolve) =>
