@@ -61,6 +61,7 @@ export class TimerWheel {
   #tick = 0;
   #linked = 0;
   #armed = 0;
+  #turning = false;
   #stop: (() => void) | undefined = undefined;
 
   constructor(options: TimerWheelOptions) {
@@ -114,7 +115,8 @@ export class TimerWheel {
   }
 
   #link(timer: Timer, due: number): void {
-    if (this.#linked++ === 0) this.#wake();
+    // Within a turn the wheel moves by itself: jumping ahead would put a timer into the slot that is being emptied.
+    if (this.#linked++ === 0 && !this.#turning) this.#wake();
     const furthest = this.#tick + this.#slots.length - 1;
     const tick = Math.min(Math.max(due, this.#tick + 1), furthest);
     const head = this.#slots[tick % this.#slots.length]!;
@@ -144,9 +146,14 @@ export class TimerWheel {
     const target = Math.floor((now - this.#epoch) / this.#resolution);
     // After a long stall every slot is visited once; that covers all timers.
     const from = Math.max(this.#tick + 1, target - this.#slots.length + 1);
-    for (let tick = from; tick <= target; tick++) {
-      this.#tick = tick;
-      this.#empty(this.#slots[tick % this.#slots.length]!, now);
+    this.#turning = true;
+    try {
+      for (let tick = from; tick <= target; tick++) {
+        this.#tick = tick;
+        this.#empty(this.#slots[tick % this.#slots.length]!, now);
+      }
+    } finally {
+      this.#turning = false;
     }
     this.#tick = Math.max(this.#tick, target);
     if (this.#linked === 0) this.close();

@@ -7,6 +7,7 @@ import {
   type BackendConnection,
   type EventLog,
   type Limits,
+  type ProxyProtocolVersion,
   type Route,
   type SettingsInput,
 } from '@rp/core';
@@ -54,6 +55,8 @@ export interface ProxyOptions extends Omit<SettingsInput, 'routes' | 'limits'> {
   /** Routes to the only upstream. Default: everything. */
   routes?: readonly Omit<Route<Upstream>, 'upstream'>[];
   protocol?: 'http' | 'https';
+  /** Sent to backends. */
+  proxyProtocol?: ProxyProtocolVersion;
 }
 
 /** An engine in front of raw backends, on a clock that only the test moves. */
@@ -65,7 +68,7 @@ export class TestProxy {
   port = 0;
 
   constructor(options: ProxyOptions) {
-    const { backends, pool, group: change, routes, accessLog, protocol = 'http', ...settings } = options;
+    const { backends, pool, group: change, routes, accessLog, protocol = 'http', proxyProtocol, ...settings } = options;
     const group = new UpstreamGroup({
       name: 'app',
       backends: backends.map((port) => ({ url: `${protocol}://127.0.0.1:${port}` })),
@@ -78,7 +81,7 @@ export class TestProxy {
       balancer: group as unknown as ConstructorParameters<typeof Upstream>[0]['balancer'],
       createPool: (target) => {
         const { runtime } = this.engine;
-        const connector = new BackendConnector(runtime, target);
+        const connector = new BackendConnector(runtime, target, {}, proxyProtocol);
         const made: TestPool = new ConnectionPool<PooledConnection>({
           connector,
           clock: () => runtime.now,
