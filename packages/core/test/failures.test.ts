@@ -5,7 +5,7 @@ import { ProxyFailure } from '../src/failure.ts';
 import { RecordingBackend } from './support/backend.ts';
 import { RawClient, status } from './support/client.ts';
 import { field } from './support/message.ts';
-import { startBackend, startPair, startProxy, type ProxyOptions, type TestProxy } from './support/proxy.ts';
+import { startBackend, startProxy, type startPair, type ProxyOptions, type TestProxy } from './support/proxy.ts';
 import { until } from './support/wait.ts';
 
 type Script = Parameters<typeof startPair>[0];

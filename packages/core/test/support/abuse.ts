@@ -1,6 +1,6 @@
 import { ok, type BackendSocket, type Handler } from './backend.ts';
 import { RawClient } from './client.ts';
-import { Random } from './random.ts';
+import type { Random } from './random.ts';
 import { turns } from './wait.ts';
 
 const body = 'x'.repeat(3000);
