@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CacheBackend, answer, counting } from './support/cache-backend.ts';
 import { RawClient, ask } from './support/cache-client.ts';
 import { RunningProxy } from './support/running-proxy.ts';
+import { until } from './support/until.ts';
 
 const config = (port: number, cache: string): string => `
 listeners: [{ address: 127.0.0.1, port: 0 }]
@@ -286,6 +287,25 @@ describe('on the wire', () => {
       order.map((n) => `body-${n}`),
     );
     expect(text.match(/HTTP\/1\.1 200/g)).toHaveLength(order.length);
+    client.destroy();
+  });
+
+  test('hazard: a client that pipelines hits and reads nothing fills no memory, and gets all in the end', async () => {
+    const size = 10_240;
+    const times = 3_000;
+    backend.on('/flood', answer('f'.repeat(size), { 'cache-control': 'max-age=60' }));
+    await get('/flood');
+    const client = await RawClient.connect(proxy.port);
+    client.socket.pause();
+    client.write(`GET /flood HTTP/1.1\r\nHost: 127.0.0.1:${proxy.port}\r\n\r\n`.repeat(times));
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    const served = proxy.log.filter(({ target }) => target === '/flood').length;
+    // What the buffers of the two sockets hold, and no more.
+    expect(served).toBeGreaterThan(10);
+    expect(served).toBeLessThan(times / 2);
+    client.socket.resume();
+    await until(() => client.received > times * size, 'all responses');
+    expect((await client.receives('HTTP/1.1 200 OK', times)).split('f'.repeat(size)).length - 1).toBe(times);
     client.destroy();
   });
 

@@ -55,7 +55,7 @@ export class RawClient {
 
   private constructor(socket: net.Socket) {
     this.socket = socket;
-    socket.on('data', (chunk) => this.#chunks.push(chunk));
+    socket.on('data', (chunk: Buffer) => this.#chunks.push(chunk));
     socket.on('error', () => (this.ended = true));
     socket.on('close', () => (this.ended = true));
   }

@@ -1,6 +1,9 @@
 /** Bytes of pipelined requests that are kept for later; then the client is not read until it is its turn. */
 export const MAX_BACKLOG = 65_536;
 
+/** Bytes of responses that wait for a client; above it no pipelined request is taken (RFC 9112 §9.3.2). */
+export const MAX_UNSENT = 262_144;
+
 /** Milliseconds for which a connection that we end is still read, so that our last words arrive. */
 export const LINGER = 2_000;
 

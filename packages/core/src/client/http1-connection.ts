@@ -11,7 +11,7 @@ import { ownedChunk, type ChunkSource, type SwitchingBuffer } from '../read-buff
 import type { Runtime } from '../runtime.ts';
 import { Timer } from '../timer-wheel.ts';
 import { Tunnel, type TunnelEnd } from '../tunnel.ts';
-import { BODY_PROGRESS, GONE_GRACE } from './bounds.ts';
+import { BODY_PROGRESS, GONE_GRACE, MAX_UNSENT } from './bounds.ts';
 import { Http1Response, type ResponseTurn } from './http1-response.ts';
 import { LingeringClose } from './lingering-close.ts';
 import type { ClientPeer } from './peer.ts';
@@ -101,7 +101,12 @@ export class Http1Connection extends Timer implements RequestSink, ResponseTurn,
 
   get readiness(): 'read' | 'wait' | 'drop' {
     if (this.#state.current === closing) return 'drop';
-    return this.#requestRead && this.#exchange.active ? 'wait' : 'read';
+    return this.#requestRead && (this.#exchange.active || this.#behind) ? 'wait' : 'read';
+  }
+
+  /** The client asks faster than it reads: its next requests wait, or their responses would pile up in memory. */
+  get #behind(): boolean {
+    return this.#socket.writableLength > MAX_UNSENT;
   }
 
   get parsing(): boolean {
@@ -120,7 +125,7 @@ export class Http1Connection extends Timer implements RequestSink, ResponseTurn,
       // Answered before the request was read: what follows cannot be told from a next request (RFC 9112 §9.3).
       if (!this.#requestRead) this.#close();
     } else if (this.#halfClosed) {
-      if (state !== closing) this.#close();
+      if (state !== closing && !this.#waitsForDrain) this.#close();
     } else if (state === idle && !this.#reader.idle) {
       this.#state.go(readingRequest);
       this.#wait('head', this.#runtime.settings.timeouts.header);
@@ -241,9 +246,20 @@ export class Http1Connection extends Timer implements RequestSink, ResponseTurn,
     if (!this.#keepAlive || this.#isLast()) return this.#close();
     this.#state.go(idle);
     this.request = undefined;
-    this.#wait('idle', this.#runtime.settings.timeouts.idle);
+    // A client that is behind is not idle; that it takes nothing is noticed elsewhere.
+    if (this.#behind) return this.#wait('nothing', Infinity);
+    this.#goOn();
+  }
+
+  #goOn(): void {
+    if (this.#state.current === idle) this.#wait('idle', this.#runtime.settings.timeouts.idle);
     this.resumeRequest();
     this.#reader.resume();
+  }
+
+  /** Requests are there that are taken when the client has read the responses before them. */
+  get #waitsForDrain(): boolean {
+    return this.#behind && this.#reader.hasMore;
   }
 
   // ---- Tunnels ------------------------------------------------------------------------------------------------
@@ -337,7 +353,7 @@ export class Http1Connection extends Timer implements RequestSink, ResponseTurn,
     this.#halfClosed = true;
     if (this.#tunnel !== undefined) return this.#tunnel.clientEnded();
     if (this.#state.current === closing) return this.#socket.destroySoon();
-    if (!this.#exchange.active) return this.#close();
+    if (!this.#exchange.active) return this.#waitsForDrain ? undefined : this.#close();
     if (!this.#requestRead) return this.#gone('end of stream within a request');
     this.#waitForResponse();
   }
@@ -366,7 +382,8 @@ export class Http1Connection extends Timer implements RequestSink, ResponseTurn,
     this.#runtime.touch();
     this.#response.drained();
     if (this.#tunnel !== undefined) this.#tunnel.clientDrained();
-    else this.#exchange.clientDrained();
+    else if (this.#exchange.active) this.#exchange.clientDrained();
+    else if (this.#state.current !== closing && this.#requestRead) this.#goOn();
   }
 
   #closed(): void {
