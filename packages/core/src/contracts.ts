@@ -88,21 +88,25 @@ export interface ConnectionWaiter<C> {
   connectionFailed(failure: PoolFailure): void;
 }
 
-/** Connections to one backend. */
-export interface ConnectionSource<C> {
-  /** A connection at once, or undefined; then `waiter` is called later. */
-  acquire(waiter: ConnectionWaiter<C>): C | undefined;
-  /** Never a used one. */
-  acquireFresh(waiter: ConnectionWaiter<C>): void;
-  cancel(waiter: ConnectionWaiter<C>): void;
-  release(connection: C): void;
-  discard(connection: C): void;
-  closed(connection: C): void;
-  hintIdleTimeout(milliseconds: number): void;
+/** What exchanges and the engine need of the pool of one backend, whatever its protocol. */
+export interface BackendPool<S> {
+  /** A connection, or stream of one, at once; or undefined, then `waiter` is called later. */
+  acquire(waiter: ConnectionWaiter<S>): S | undefined;
+  /** Never a used connection. */
+  acquireFresh(waiter: ConnectionWaiter<S>): void;
+  cancel(waiter: ConnectionWaiter<S>): void;
   /** Idle eviction, refill, queue time-outs: called about ten times a second. */
   upkeep(now: number): void;
   /** Closes what is idle, and the rest when it comes back. */
   drain(): void;
+}
+
+/** Connections to one backend that carry one exchange at a time, and are given back after it. */
+export interface ConnectionSource<C> extends BackendPool<C> {
+  release(connection: C): void;
+  discard(connection: C): void;
+  closed(connection: C): void;
+  hintIdleTimeout(milliseconds: number): void;
 }
 
 /** For structured logs; every call is one event. */

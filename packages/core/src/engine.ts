@@ -1,8 +1,8 @@
 import type net from 'node:net';
 import { performance } from 'node:perf_hooks';
 import type { ResponseCache } from './cache-contract.ts';
-import type { BackendConnection } from './backend/connection.ts';
-import { silentLog, type ConnectionSource, type EventLog } from './contracts.ts';
+import type { BackendStream } from './backend/stream.ts';
+import { silentLog, type BackendPool, type EventLog } from './contracts.ts';
 import { Counter, Counters } from './counters.ts';
 import { Hooks } from './engine-hooks.ts';
 import { ProxyFailure } from './failure.ts';
@@ -58,7 +58,7 @@ export class Engine {
   readonly counters: Counters;
   readonly #connections: ClientConnections;
   readonly #listeners: Listener[] = [];
-  readonly #pools: Set<ConnectionSource<BackendConnection>> = new Set();
+  readonly #pools: Set<BackendPool<BackendStream>> = new Set();
   readonly #upkeep: Upkeep;
 
   constructor(options: EngineOptions) {
@@ -108,12 +108,12 @@ export class Engine {
   }
 
   /** The engine's timer looks after this pool from now on. */
-  adopt(pool: ConnectionSource<BackendConnection>): void {
+  adopt(pool: BackendPool<BackendStream>): void {
     this.#pools.add(pool);
   }
 
   /** A pool whose backend is gone: what is under way on it ends in peace. */
-  dismiss(pool: ConnectionSource<BackendConnection>): void {
+  dismiss(pool: BackendPool<BackendStream>): void {
     this.#pools.delete(pool);
     pool.drain();
   }

@@ -510,11 +510,18 @@ export class Exchange implements ConnectionWaiter<BackendStream>, PickContext, C
       this.downstream.cut(failure);
       return this.#finish('cut');
     }
-    const retryAfter = failure.status === 503 ? this.upstream?.balancer.retryAfterSeconds(this.#runtime.now) : 1;
+    const retryAfter = failure.status === 503 ? this.#retryAfter(failure) : 1;
     const accept = fieldValue(this.request, FieldId.accept);
     const answer = answerFor(failure, this.requestId, accept, retryAfter);
     const lines = this.#cache?.failureFields(failure.code) ?? [];
     this.#answer(lines.length === 0 ? answer : { ...answer, fields: [...answer.fields!, ...lines] }, failure.closes);
+  }
+
+  /** Whole seconds. */
+  #retryAfter(failure: ProxyFailure): number | undefined {
+    const { settings, now } = this.#runtime;
+    if (failure.code === 'OVERLOADED') return settings.overloadRetryAfter;
+    return this.upstream?.balancer.retryAfterSeconds(now);
   }
 
   #answer(answer: LocalAnswer, close: boolean): void {
@@ -676,7 +683,7 @@ export class Exchange implements ConnectionWaiter<BackendStream>, PickContext, C
   }
 
   #requestIdOf(request: RequestHead): string {
-    if (this.downstream.trusted) {
+    if (this.downstream.trusted && this.#runtime.settings.forwarding.requestId !== 'new') {
       const given = keptRequestId(request);
       if (given !== undefined) return given;
     }

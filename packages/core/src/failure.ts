@@ -122,6 +122,16 @@ export class ProxyFailure extends Error {
   }
 }
 
+/**
+ * The backend closes a connection in good order, and says that it did not look at the request (RFC 9113 §6.8): it
+ * wants it on another connection, and is none the worse for that.
+ */
+export class MovedAway extends ProxyFailure {
+  constructor(detail: string) {
+    super('BACKEND_REFUSED', detail);
+  }
+}
+
 const byWireStatus: Record<number, FailureCode> = {
   400: 'BAD_REQUEST',
   413: 'BODY_TOO_LARGE',

@@ -12,12 +12,17 @@ export type {
   StoredAnswer,
 } from './cache-contract.ts';
 export { BackendConnection } from './backend/connection.ts';
-export { BackendConnector, type Attempt, type BackendTls } from './backend/connector.ts';
+export type { Attempt, BackendTls } from './backend/connecting.ts';
+export { BackendConnector } from './backend/connector.ts';
+export { Http2Connector } from './backend/http2/connector.ts';
+export { Http2BackendPool, type Http2PoolLimits, type Http2PoolStats } from './backend/http2/pool.ts';
+export type { BackendStream } from './backend/stream.ts';
 export { keepAliveTimeout, mayReuse } from './backend/reuse.ts';
 export { ConnectionState, connectionStateNames } from './connection-state.ts';
 export {
   AttemptOutcome,
   silentLog,
+  type BackendPool,
   type Balancer,
   type BackendTarget,
   type ConnectionSlot,

@@ -1,10 +1,10 @@
-import type { BackendConnection } from './backend/connection.ts';
-import type { Balancer, BackendTarget, ConnectionSource, PickContext } from './contracts.ts';
+import type { BackendStream } from './backend/stream.ts';
+import type { Balancer, BackendPool, BackendTarget, PickContext } from './contracts.ts';
 
 /** A backend together with the pool of connections to it. */
 export interface BackendEntry {
   readonly target: BackendTarget;
-  readonly pool: ConnectionSource<BackendConnection>;
+  readonly pool: BackendPool<BackendStream>;
 }
 
 export interface UpstreamOptions {
@@ -13,7 +13,7 @@ export interface UpstreamOptions {
   /** Whether the balancer binds clients by a cookie. Default false. */
   readonly setsAffinity?: boolean;
   /** Makes the pool of a backend, once, when it is first chosen. */
-  readonly createPool: (target: BackendTarget) => ConnectionSource<BackendConnection>;
+  readonly createPool: (target: BackendTarget) => BackendPool<BackendStream>;
 }
 
 /** An upstream group as the engine sees it: who to send to, and over what. */

@@ -1,5 +1,4 @@
-import type { PoolStats } from '@rp/pool';
-import type { WorkerReport } from '../run/messages.ts';
+import type { PoolFigures, WorkerReport } from '../run/messages.ts';
 
 /** The pools of all workers to one backend, added up. */
 export interface PoolTotals {
@@ -39,7 +38,7 @@ const summed = [
   'timedOut',
   'cancelled',
   'refused',
-] as const satisfies readonly (keyof PoolStats & keyof PoolTotals)[];
+] as const satisfies readonly (keyof PoolFigures & keyof PoolTotals)[];
 
 const nothing = (): PoolTotals => ({
   ...(Object.fromEntries(summed.map((name) => [name, 0])) as Record<(typeof summed)[number], number>),

@@ -29,6 +29,11 @@ export interface WorkerBirth {
   readonly sockets: readonly (number | null)[];
 }
 
+/** What a worker tells of one pool, of whatever protocol. */
+export type PoolFigures = Omit<PoolStats, 'connectMs'> & {
+  readonly connectMs: Pick<PoolStats['connectMs'], 'count' | 'sum' | 'max'>;
+};
+
 /** What only a worker knows of itself. */
 export interface WorkerReport {
   /** Client connections that are open. */
@@ -43,7 +48,7 @@ export interface WorkerReport {
   readonly heapLimit: number;
   readonly overloaded: boolean;
   /** Pools by upstream and by the backend's key. */
-  readonly pools: Readonly<Record<string, Readonly<Record<string, PoolStats>>>>;
+  readonly pools: Readonly<Record<string, Readonly<Record<string, PoolFigures>>>>;
   /** Counts of the cache; null: there is none. */
   readonly cache: Readonly<Record<string, number>> | null;
 }

@@ -1,21 +1,25 @@
 import { BackendTable, UpstreamGroup, type Backend as Target, type StateChangeListener } from '@rp/balancer';
 import {
   BackendConnector,
+  Http2BackendPool,
+  Http2Connector,
   Upstream,
   type BackendConnection,
   type BackendTarget,
   type Engine,
 } from '@rp/core';
-import { ConnectionPool, type PoolLimits, type PoolSlot, type PoolStats } from '@rp/pool';
+import { ConnectionPool, type PoolLimits, type PoolSlot } from '@rp/pool';
 import { isDeepStrictEqual } from 'node:util';
 import type { Pool, Upstream as UpstreamConfig } from '../config/index.ts';
 import { backendTls, tlsConfig } from './backend-tls.ts';
 import { groupOptions } from './group-options.ts';
+import type { PoolFigures } from './messages.ts';
 import { permitsOf, type SharedUpstream } from './shared-memory.ts';
 
 /** A backend connection with the bookkeeping of the pool that this program uses. */
 type PooledConnection = BackendConnection & { slot: PoolSlot | undefined };
-type BackendPool = ConnectionPool<PooledConnection>;
+/** HTTP/1.1 connections, or HTTP/2 connections that requests share. */
+type BackendPool = ConnectionPool<PooledConnection> | Http2BackendPool;
 
 /** The thread that an upstream is put together for. */
 export interface UpstreamThread {
@@ -81,8 +85,8 @@ export class UpstreamRuntime {
     for (const [key, pool] of this.#pools) this.#dismiss(key, pool);
   }
 
-  poolStats(): Readonly<Record<string, PoolStats>> {
-    return Object.fromEntries([...this.#pools].map(([key, pool]) => [key, pool.stats()]));
+  poolStats(): Readonly<Record<string, PoolFigures>> {
+    return Object.fromEntries([...this.#pools].map(([key, pool]) => [key, figures(pool)]));
   }
 
   #createUpstream(): Upstream {
@@ -95,6 +99,22 @@ export class UpstreamRuntime {
   }
 
   #createPool(target: BackendTarget): BackendPool {
+    const { engine } = this.#thread;
+    const http2 = target.protocol === 'h2' || target.protocol === 'h2c';
+    const pool = http2 ? this.#http2Pool(target) : this.#http1Pool(target);
+    engine.adopt(pool);
+    this.#pools.set(target.key, pool);
+    return pool;
+  }
+
+  /** Few connections, which are not worth sharing the limit of all workers: each worker may have its own. */
+  #http2Pool(target: BackendTarget): Http2BackendPool {
+    const { runtime } = this.#thread.engine;
+    const connector = new Http2Connector(runtime, target, backendTls(this.#config, target as Target));
+    return new Http2BackendPool(connector, () => runtime.now, poolLimits(this.#config.pool));
+  }
+
+  #http1Pool(target: BackendTarget): ConnectionPool<PooledConnection> {
     const { engine, thread } = this.#thread;
     const { runtime } = engine;
     const { pool: limits } = this.#config;
@@ -106,8 +126,6 @@ export class UpstreamRuntime {
       ...poolLimits(limits),
     });
     connector.for(pool);
-    engine.adopt(pool);
-    this.#pools.set(target.key, pool);
     return pool;
   }
 
@@ -115,6 +133,12 @@ export class UpstreamRuntime {
     this.#pools.delete(key);
     this.#thread.engine.dismiss(pool);
   }
+}
+
+function figures(pool: BackendPool): PoolFigures {
+  if (!(pool instanceof Http2BackendPool)) return pool.stats();
+  // Connections over the limit, and those found closed when they were wanted, are matters of HTTP/1.1.
+  return { ...pool.stats(), overflow: 0, stale: 0 };
 }
 
 function poolLimits(pool: Pool): PoolLimits {

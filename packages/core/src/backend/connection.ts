@@ -6,7 +6,6 @@ import {
   encodeTrailers,
   fieldValue,
   forwardRequestHead,
-  type ForwardRequest,
   type RequestHead,
   type ResponseHead,
 } from '@rp/parser';
@@ -16,22 +15,28 @@ import { Counter } from '../counters.ts';
 import type { BodyView } from '../downstream.ts';
 import type { Exchange } from '../exchange.ts';
 import { ProxyFailure } from '../failure.ts';
+import type { ForwardRules } from '../forward-rules.ts';
+import { encodeProxyHeader, type ProxyProtocolVersion } from '../proxy-protocol.ts';
+import type { SocketUser } from './connecting.ts';
 import { ownedChunk, type ChunkSource } from '../read-buffers.ts';
 import type { Runtime } from '../runtime.ts';
 import { SocketWriter } from '../socket-writer.ts';
 import { Timer } from '../timer-wheel.ts';
 import type { Tunnel } from '../tunnel.ts';
+import type { BackendStream } from './stream.ts';
 import { informationalLimit, keepAliveTimeout, mayReuse } from './reuse.ts';
 
 /**
  * One HTTP/1.1 connection to a backend: carries one exchange after the other, lent by its pool. What it writes has
  * exactly one framing; what it reads is believed only as far as the parser accepts it.
  */
-export class BackendConnection extends Timer {
+export class BackendConnection extends Timer implements BackendStream, SocketUser {
   slot: ConnectionSlot | undefined = undefined;
   readonly #runtime: Runtime;
   readonly #pool: ConnectionSource<BackendConnection>;
   readonly #parser: ResponseParser;
+  /** Undefined: nothing comes before the first request, and clients share the connection. */
+  readonly #proxyProtocol: ProxyProtocolVersion | undefined;
   readonly socket: Socket;
   readonly #writer: SocketWriter;
 
@@ -53,8 +58,15 @@ export class BackendConnection extends Timer {
   #held = false;
   #endedWhileHeld = false;
 
-  constructor(runtime: Runtime, pool: ConnectionSource<BackendConnection>, socket: Socket) {
+  /** @param proxyProtocol tells the backend who the client is, once: the connection carries one exchange */
+  constructor(
+    runtime: Runtime,
+    pool: ConnectionSource<BackendConnection>,
+    socket: Socket,
+    proxyProtocol?: ProxyProtocolVersion,
+  ) {
     super();
+    this.#proxyProtocol = proxyProtocol;
     this.#runtime = runtime;
     this.#pool = pool;
     this.socket = socket;
@@ -80,7 +92,7 @@ export class BackendConnection extends Timer {
 
   // ---- The request ------------------------------------------------------------------------------------------
 
-  begin(exchange: Exchange, request: RequestHead, rules: ForwardRequest): void {
+  begin(exchange: Exchange, request: RequestHead, rules: ForwardRules): void {
     this.#exchange = exchange;
     this.#requestDone = false;
     this.#expecting = request.expectContinue;
@@ -89,7 +101,10 @@ export class BackendConnection extends Timer {
     this.#chunked = request.framing === BodyFraming.chunked;
     this.#upgrading = request.upgrade !== '';
     this.#parser.expect(request.method);
-    this.#staged = forwardRequestHead(request, rules, '', this.#upgrading ? 'upgrade' : '');
+    const version = this.#proxyProtocol;
+    const last = version === undefined ? '' : 'close';
+    this.#staged = forwardRequestHead(request, rules, '', this.#upgrading ? 'upgrade' : last);
+    if (version !== undefined) this.#staged = proxyHeader(version, rules) + this.#staged;
   }
 
   /** False: the backend takes no more for now; `Exchange.backendDrained` follows. */
@@ -251,7 +266,8 @@ export class BackendConnection extends Timer {
     const { trailers } = parser;
     const head = parser.head!;
     this.#exchange = undefined;
-    if (mayReuse(head, this.#requestDone, this.#dead)) {
+    // What the backend was told of the client holds for the whole connection: it is nobody else's.
+    if (this.#proxyProtocol === undefined && mayReuse(head, this.#requestDone, this.#dead)) {
       const hint = head.ids.includes(FieldId.keepAlive) ? keepAliveTimeout(fieldValue(head, FieldId.keepAlive)) : 0;
       if (hint > 0) this.#pool.hintIdleTimeout(hint);
       this.#runtime.wheel.disarm(this);
@@ -365,6 +381,12 @@ export class BackendConnection extends Timer {
     this.destroy();
     this.#pool.closed(this);
   }
+}
+
+/** As latin1 text, to leave in one write with the head. */
+function proxyHeader(version: ProxyProtocolVersion, rules: ForwardRules): string {
+  const { client, clientPort, localAddress, port } = rules;
+  return encodeProxyHeader(version, { address: client, port: clientPort, localAddress, localPort: port }).toString('latin1');
 }
 
 /**

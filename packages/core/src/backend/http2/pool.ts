@@ -1,0 +1,338 @@
+import type { BackendPool, ConnectionWaiter, PoolFailure } from '../../contracts.ts';
+import type { Attempt } from '../connecting.ts';
+import type { BackendStream } from '../stream.ts';
+import { BACKOFF_FIRST, BACKOFF_MOST, MAX_SESSIONS, MAX_STREAMS } from './bounds.ts';
+import type { Http2Connector } from './connector.ts';
+import type { Http2BackendSession, SessionOwner } from './session.ts';
+
+/** Limits of one pool, in milliseconds and numbers; the names are those of HTTP/1 pools. */
+export interface Http2PoolLimits {
+  /** Connections, up to 4. Default 4: each carries up to 100 requests at a time. */
+  readonly maxConnections?: number;
+  /** To connect, and for the backend's SETTINGS. Default 5,000. */
+  readonly connectTimeout?: number;
+  /** Longest wait for a place while all connections are full. Default 5,000. */
+  readonly queueTimeout?: number;
+  /** Requests that may wait for a place. Default 1,024. */
+  readonly maxQueue?: number;
+  /** A connection without requests is closed after it. Default 300,000. */
+  readonly idleTimeout?: number;
+  /** Default `Infinity`. */
+  readonly maxLifetime?: number;
+  /** Default `Infinity`. */
+  readonly maxRequestsPerConnection?: number;
+}
+
+export interface Http2PoolStats {
+  /** Connects that succeeded; that failed. */
+  readonly created: number;
+  readonly failed: number;
+  /** Connections with and without requests under way, and connects under way. */
+  readonly active: number;
+  readonly idle: number;
+  readonly connecting: number;
+  /** Requests under way, and requests that wait for a place. */
+  readonly streams: number;
+  readonly waiting: number;
+  /** Streams given out; of these, on connections that were there before. */
+  readonly acquired: number;
+  readonly reused: number;
+  /** Waits that found all places taken; that ended without a place; that were given up; that were refused at once. */
+  readonly exhausted: number;
+  readonly timedOut: number;
+  readonly cancelled: number;
+  readonly refused: number;
+  /** Idle connections closed for their age. */
+  readonly evicted: number;
+  /** Connects wait because one failed. */
+  readonly backingOff: boolean;
+  readonly draining: boolean;
+  /** Milliseconds that connects took, SETTINGS included: how many, their sum, the slowest. */
+  readonly connectMs: { readonly count: number; readonly sum: number; readonly max: number };
+}
+
+type Waiter = ConnectionWaiter<BackendStream>;
+
+/** A connect under way, until the backend has greeted or it has failed. */
+class Opening implements Attempt<Http2BackendSession> {
+  readonly timeout: number;
+  readonly startedAt: number;
+  readonly #pool: Http2BackendPool;
+  context: unknown = undefined;
+  session: Http2BackendSession | undefined = undefined;
+
+  constructor(pool: Http2BackendPool, timeout: number, now: number) {
+    this.#pool = pool;
+    this.timeout = timeout;
+    this.startedAt = now;
+  }
+
+  succeeded(session: Http2BackendSession): void {
+    this.session = session;
+    session.greet(this.timeout);
+  }
+
+  failed(error: unknown): void {
+    this.#pool.openingFailed(this, error);
+  }
+}
+
+/**
+ * The HTTP/2 connections of one worker to one backend: few, each with many streams. Requests share a connection as
+ * long as it has a place; another one is made only when all are full.
+ */
+export class Http2BackendPool implements BackendPool<BackendStream>, SessionOwner {
+  readonly #connector: Http2Connector;
+  readonly #clock: () => number;
+  #limits: Required<Http2PoolLimits>;
+  /** Those that take new streams. */
+  readonly #sessions: Http2BackendSession[] = [];
+  /** Those that only end what they have. */
+  readonly #leaving: Set<Http2BackendSession> = new Set();
+  readonly #openings: Set<Opening> = new Set();
+  /** Who waits, with the time at which that is too long; in the order in which they came. */
+  readonly #waiters: Map<Waiter, number> = new Map();
+  #backoff = 0;
+  #blockedUntil = 0;
+  #draining = false;
+  #created = 0;
+  #failed = 0;
+  #acquired = 0;
+  #reused = 0;
+  #exhausted = 0;
+  #timedOut = 0;
+  #cancelled = 0;
+  #refused = 0;
+  #evicted = 0;
+  #connectSum = 0;
+  #connectMax = 0;
+
+  /** @param clock monotonic milliseconds */
+  constructor(connector: Http2Connector, clock: () => number, limits: Http2PoolLimits = {}) {
+    this.#connector = connector;
+    this.#clock = clock;
+    this.#limits = complete(limits);
+  }
+
+  // ---- BackendPool ------------------------------------------------------------------------------------------
+
+  acquire(waiter: Waiter): BackendStream | undefined {
+    const session = this.#roomy();
+    if (session !== undefined) {
+      this.#reused++;
+      return this.#lend(session);
+    }
+    this.#exhausted++;
+    this.#enqueue(waiter, this.#wanting);
+    return undefined;
+  }
+
+  acquireFresh(waiter: Waiter): void {
+    // Whatever is lost with a connection is lost at once: one new connection serves all of it.
+    this.#enqueue(waiter, this.#openings.size === 0);
+  }
+
+  cancel(waiter: Waiter): void {
+    if (this.#waiters.delete(waiter)) this.#cancelled++;
+  }
+
+  upkeep(now: number): void {
+    for (const [waiter, deadline] of this.#waiters) {
+      if (deadline > now) break;
+      // A connect under way has a timeout of its own.
+      if (this.#openings.size > 0) break;
+      this.#waiters.delete(waiter);
+      this.#timedOut++;
+      waiter.connectionFailed({ code: 'POOL_QUEUE_TIMEOUT' });
+    }
+    const { idleTimeout, maxLifetime } = this.#limits;
+    for (const session of [...this.#sessions]) {
+      const old = now - session.createdAt >= maxLifetime;
+      const idle = session.active === 0 && now - session.idleSince >= idleTimeout;
+      if (!old && !idle) continue;
+      this.#evicted++;
+      session.retire();
+    }
+  }
+
+  drain(): void {
+    this.#draining = true;
+    if (this.#waiters.size > 0) return;
+    for (const opening of this.#openings) this.#connector.abandon(opening);
+    for (const session of [...this.#sessions]) session.retire();
+  }
+
+  /** Other limits from now on. */
+  update(limits: Http2PoolLimits): void {
+    this.#limits = complete(limits);
+  }
+
+  /** Connections, and connects under way. */
+  get size(): number {
+    return this.#sessions.length + this.#leaving.size + this.#openings.size;
+  }
+
+  stats(): Http2PoolStats {
+    const all = [...this.#sessions, ...this.#leaving];
+    const busy = all.filter(({ active }) => active > 0);
+    return {
+      created: this.#created,
+      failed: this.#failed,
+      active: busy.length,
+      idle: all.length - busy.length,
+      connecting: this.#openings.size,
+      streams: busy.reduce((sum, { active }) => sum + active, 0),
+      waiting: this.#waiters.size,
+      acquired: this.#acquired,
+      reused: this.#reused,
+      exhausted: this.#exhausted,
+      timedOut: this.#timedOut,
+      cancelled: this.#cancelled,
+      refused: this.#refused,
+      evicted: this.#evicted,
+      backingOff: this.#clock() < this.#blockedUntil,
+      draining: this.#draining,
+      connectMs: { count: this.#created, sum: this.#connectSum, max: this.#connectMax },
+    };
+  }
+
+  // ---- Waiting ----------------------------------------------------------------------------------------------
+
+  #roomy(): Http2BackendSession | undefined {
+    // Who came first is served first.
+    if (this.#waiters.size > 0) return undefined;
+    return this.#sessions.find(({ hasRoom }) => hasRoom);
+  }
+
+  /** Whether one more waiter is one too many for the connects under way, and another connection is allowed. */
+  get #wanting(): boolean {
+    if (this.#waiters.size < this.#openings.size * MAX_STREAMS) return false;
+    return this.#sessions.length + this.#openings.size < Math.min(MAX_SESSIONS, this.#limits.maxConnections);
+  }
+
+  #enqueue(waiter: Waiter, connect: boolean): void {
+    const now = this.#clock();
+    if (this.#draining) return this.#refuse(waiter, 'POOL_DRAINING');
+    if (this.#waiters.size >= this.#limits.maxQueue) return this.#refuse(waiter, 'POOL_QUEUE_FULL');
+    if (connect && now < this.#blockedUntil) {
+      if (this.#sessions.length === 0) return this.#refuse(waiter, 'POOL_BACKOFF');
+    } else if (connect) {
+      this.#open(now);
+    }
+    this.#waiters.set(waiter, now + this.#limits.queueTimeout);
+  }
+
+  /** In a microtask of its own: nothing is called inside `acquire`. */
+  #refuse(waiter: Waiter, code: string): void {
+    this.#refused++;
+    this.#waiters.set(waiter, Infinity);
+    queueMicrotask(() => {
+      if (this.#waiters.delete(waiter)) waiter.connectionFailed({ code });
+    });
+  }
+
+  #open(now: number): void {
+    const opening = new Opening(this, this.#limits.connectTimeout, now);
+    this.#openings.add(opening);
+    this.#connector.connect(opening, this);
+  }
+
+  #lend(session: Http2BackendSession): BackendStream {
+    this.#acquired++;
+    const stream = session.lend();
+    if (session.requests >= this.#limits.maxRequestsPerConnection) session.retire();
+    return stream;
+  }
+
+  #serve(fresh: boolean): void {
+    for (const [waiter, deadline] of this.#waiters) {
+      // About to be refused.
+      if (deadline === Infinity) continue;
+      const session = this.#sessions.find(({ hasRoom }) => hasRoom);
+      if (session === undefined) return;
+      this.#waiters.delete(waiter);
+      if (!fresh) this.#reused++;
+      waiter.connectionReady(this.#lend(session), !fresh);
+    }
+    if (this.#draining) this.drain();
+  }
+
+  // ---- SessionOwner -----------------------------------------------------------------------------------------
+
+  sessionReady(session: Http2BackendSession): void {
+    const opening = this.#openingOf(session);
+    if (opening !== undefined) {
+      this.#openings.delete(opening);
+      const took = this.#clock() - opening.startedAt;
+      this.#connectSum += took;
+      this.#connectMax = Math.max(this.#connectMax, took);
+    }
+    this.#created++;
+    this.#backoff = this.#blockedUntil = 0;
+    this.#sessions.push(session);
+    this.#serve(true);
+  }
+
+  sessionHasRoom(_session: Http2BackendSession): void {
+    if (this.#waiters.size > 0) this.#serve(false);
+    else if (this.#draining) this.drain();
+  }
+
+  sessionLeaving(session: Http2BackendSession): void {
+    const at = this.#sessions.indexOf(session);
+    if (at !== -1) this.#sessions.splice(at, 1);
+    this.#leaving.add(session);
+    this.#replace();
+  }
+
+  sessionGone(session: Http2BackendSession, failure: Error): void {
+    const opening = this.#openingOf(session);
+    if (opening !== undefined) return this.openingFailed(opening, failure);
+    const at = this.#sessions.indexOf(session);
+    if (at !== -1) this.#sessions.splice(at, 1);
+    this.#leaving.delete(session);
+    this.#replace();
+  }
+
+  /** Who waits for a place on a connection that is gone needs another one. */
+  #replace(): void {
+    if (this.#waiters.size === 0 || this.#sessions.length + this.#openings.size > 0) return;
+    const now = this.#clock();
+    if (now >= this.#blockedUntil) this.#open(now);
+    else this.#failAll({ code: 'POOL_BACKOFF' });
+  }
+
+  #openingOf(session: Http2BackendSession): Opening | undefined {
+    for (const opening of this.#openings) if (opening.session === session) return opening;
+    return undefined;
+  }
+
+  /** For `Opening`: the connect failed, or the backend did not greet. */
+  openingFailed(opening: Opening, cause: unknown): void {
+    if (!this.#openings.delete(opening)) return;
+    this.#failed++;
+    this.#backoff = Math.min(BACKOFF_MOST, this.#backoff === 0 ? BACKOFF_FIRST : this.#backoff * 2);
+    this.#blockedUntil = this.#clock() + this.#backoff;
+    // Others are under way, or have a place before long.
+    if (this.#openings.size > 0 || this.#sessions.length > 0) return;
+    this.#failAll({ code: 'POOL_CONNECT_FAILED', cause });
+  }
+
+  #failAll(failure: PoolFailure): void {
+    for (const waiter of [...this.#waiters.keys()]) {
+      if (this.#waiters.delete(waiter)) waiter.connectionFailed(failure);
+    }
+  }
+}
+
+function complete(limits: Http2PoolLimits): Required<Http2PoolLimits> {
+  return {
+    maxConnections: limits.maxConnections ?? MAX_SESSIONS,
+    connectTimeout: limits.connectTimeout ?? 5_000,
+    queueTimeout: limits.queueTimeout ?? 5_000,
+    maxQueue: limits.maxQueue ?? 1_024,
+    idleTimeout: limits.idleTimeout ?? 300_000,
+    maxLifetime: limits.maxLifetime ?? Infinity,
+    maxRequestsPerConnection: limits.maxRequestsPerConnection ?? Infinity,
+  };
+}
