@@ -146,8 +146,10 @@ export class Exchange implements ConnectionWaiter<BackendStream>, PickContext, C
     const own = this.downstream.admit(request);
     if (own instanceof ProxyFailure) return this.fail(own);
     if (own !== undefined) return this.#answer(own, false);
-    if (request.method === 'TRACE') return this.fail(new ProxyFailure('METHOD_NOT_ALLOWED', 'TRACE is not forwarded'));
-    if (request.method === 'CONNECT') return this.fail(new ProxyFailure('NOT_IMPLEMENTED', 'CONNECT is not served'));
+    if (request.method === 'TRACE')
+      return this.fail(new ProxyFailure('METHOD_NOT_ALLOWED', 'TRACE is not forwarded'));
+    if (request.method === 'CONNECT')
+      return this.fail(new ProxyFailure('NOT_IMPLEMENTED', 'CONNECT is not served'));
     if (!hooks.requestParsed.active) return this.#route();
     const event = { exchange: this, request, clientAddress: this.downstream.address };
     hooks.requestParsed.run(event, (verdict) => this.#goOn(request, verdict, () => this.#route()));
@@ -157,7 +159,9 @@ export class Exchange implements ConnectionWaiter<BackendStream>, PickContext, C
     if (!this.active) return;
     this.bytesIn += view.bodyLength;
     if (this.bytesIn > this.#runtime.settings.limits.body) {
-      return this.fail(new ProxyFailure('BODY_TOO_LARGE', `more than ${this.#runtime.settings.limits.body} bytes`));
+      return this.fail(
+        new ProxyFailure('BODY_TOO_LARGE', `more than ${this.#runtime.settings.limits.body} bytes`),
+      );
     }
     const connection = this.#connection;
     if (connection === undefined || this.#keepsBody) this.#holder().add(chunk, view);
@@ -233,7 +237,11 @@ export class Exchange implements ConnectionWaiter<BackendStream>, PickContext, C
     this.connectedAt = this.#runtime.now;
     const held = this.#held;
     const complete = this.requestComplete || this.request.framing === BodyFraming.none;
-    connection.begin(this, this.#cache?.forwarded(this.request) ?? this.request, this.downstream.forwardRules(this.requestId));
+    connection.begin(
+      this,
+      this.#cache?.forwarded(this.request) ?? this.request,
+      this.downstream.forwardRules(this.requestId),
+    );
     if (held === undefined) {
       if (complete) connection.sendEnd(undefined);
       // The client may be waiting for the 100 that the backend only sends when it has the head.
@@ -358,7 +366,9 @@ export class Exchange implements ConnectionWaiter<BackendStream>, PickContext, C
     if (!hooks.backendSelected.active) return this.#connect(entry, now, false);
     const { request } = this;
     const event = { exchange: this, request, clientAddress: this.clientAddress, backend: entry.target.key };
-    hooks.backendSelected.run(event, (verdict) => this.#goOn(request, verdict, () => this.#connect(entry, now, false)));
+    hooks.backendSelected.run(event, (verdict) =>
+      this.#goOn(request, verdict, () => this.#connect(entry, now, false)),
+    );
   }
 
   #connect(entry: BackendEntry, now: number, fresh: boolean): void {
@@ -445,7 +455,10 @@ export class Exchange implements ConnectionWaiter<BackendStream>, PickContext, C
 
   revalidation(decision: CacheDecision, request: CacheRequest): CachedExchange {
     const { downstream, upstream } = this;
-    const exchange = new Exchange(this.#runtime, new DetachedDownstream(downstream, this.#runtime.newRequestId()));
+    const exchange = new Exchange(
+      this.#runtime,
+      new DetachedDownstream(downstream, this.#runtime.newRequestId()),
+    );
     const stage = new CacheStage(this.#cache!.cache, exchange, this.#runtime.wallClock);
     stage.adopt(decision);
     exchange.prepare(backgroundRequest(request, this.request), upstream!, stage);
@@ -486,7 +499,8 @@ export class Exchange implements ConnectionWaiter<BackendStream>, PickContext, C
   #goOn(request: RequestHead, verdict: LocalAnswer | undefined, next: () => void): void {
     this.#runtime.touch();
     if (!this.active || this.request !== request) return;
-    if (verdict === refusal) return this.fail(new ProxyFailure('INTERNAL', 'a handler failed, and refuses then'));
+    if (verdict === refusal)
+      return this.fail(new ProxyFailure('INTERNAL', 'a handler failed, and refuses then'));
     if (verdict === undefined) {
       if (isRequestIntact(request)) next();
       else this.fail(new ProxyFailure('INTERNAL', 'a handler wrote what no request may have'));
@@ -514,7 +528,10 @@ export class Exchange implements ConnectionWaiter<BackendStream>, PickContext, C
     const accept = fieldValue(this.request, FieldId.accept);
     const answer = answerFor(failure, this.requestId, accept, retryAfter);
     const lines = this.#cache?.failureFields(failure.code) ?? [];
-    this.#answer(lines.length === 0 ? answer : { ...answer, fields: [...answer.fields!, ...lines] }, failure.closes);
+    this.#answer(
+      lines.length === 0 ? answer : { ...answer, fields: [...answer.fields!, ...lines] },
+      failure.closes,
+    );
   }
 
   /** Whole seconds. */
@@ -545,7 +562,9 @@ export class Exchange implements ConnectionWaiter<BackendStream>, PickContext, C
     const idempotent = isIdempotent(this.request.method);
     const bodyReplayable = this.#bodyReplayable(sent);
     const replay =
-      failure instanceof MovedAway ? bodyReplayable : mayReplay(failure.retryable, this.#reused, idempotent, bodyReplayable);
+      failure instanceof MovedAway
+        ? bodyReplayable
+        : mayReplay(failure.retryable, this.#reused, idempotent, bodyReplayable);
     if (replay && !this.#replayed) {
       // A stale connection says nothing about its backend: the same one gets the request again.
       this.#endAttempt(AttemptOutcome.cancelled);

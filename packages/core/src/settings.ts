@@ -1,3 +1,4 @@
+import type { RequestIdPolicy } from '@rp/parser';
 import { RouteTable, type Route } from './routes.ts';
 import { TrustedProxies } from './trusted-proxies.ts';
 import type { Upstream } from './upstream.ts';
@@ -38,6 +39,10 @@ export interface Forwarding {
   via: string;
   /** Also send `Forwarded` (RFC 7239). Default false. */
   forwarded: boolean;
+  /** Send `X-Forwarded-For`, `-Proto`, `-Host` and `-Port`; those of clients are dropped either way. Default true. */
+  xForwarded: boolean;
+  /** `X-Request-Id`: keep one of a trusted proxy and else make one; always make one; or leave it alone. Default `keep`. */
+  requestId: RequestIdPolicy;
 }
 
 export const defaultTimeouts: Timeouts = {
@@ -58,7 +63,12 @@ export const defaultLimits: Limits = {
   body: 1024 ** 3,
 };
 
-export const defaultForwarding: Forwarding = { via: 'rp', forwarded: false };
+export const defaultForwarding: Forwarding = {
+  via: 'rp',
+  forwarded: false,
+  xForwarded: true,
+  requestId: 'keep',
+};
 
 /** What an engine is told, all parts optional but the routes. */
 export interface SettingsInput {
@@ -68,6 +78,8 @@ export interface SettingsInput {
   forwarding?: Partial<Forwarding>;
   /** CIDR blocks whose `X-Forwarded-*` are believed. Default: none. */
   trustedProxies?: readonly string[];
+  /** Milliseconds that clients are told to wait by a 503 for overload (`Retry-After`, whole seconds). Default 1,000. */
+  overloadRetryAfter?: number;
 }
 
 /** One immutable snapshot of everything that a reload may change. */
@@ -77,6 +89,8 @@ export class Settings {
   readonly forwarding: Forwarding;
   readonly routes: RouteTable<Upstream>;
   readonly trustedProxies: TrustedProxies;
+  /** Whole seconds. */
+  readonly overloadRetryAfter: number;
 
   constructor(input: SettingsInput) {
     this.timeouts = { ...defaultTimeouts, ...input.timeouts };
@@ -84,5 +98,6 @@ export class Settings {
     this.forwarding = { ...defaultForwarding, ...input.forwarding };
     this.routes = new RouteTable(input.routes);
     this.trustedProxies = new TrustedProxies(input.trustedProxies ?? []);
+    this.overloadRetryAfter = Math.ceil((input.overloadRetryAfter ?? 1_000) / 1_000);
   }
 }

@@ -31,6 +31,7 @@ export {
   forwardRequestHead,
   keptRequestId,
   type ForwardRequest,
+  type RequestIdPolicy,
 } from './http1/forward-request.ts';
 export { forwardResponseHead, type ResponseBodyAs } from './http1/forward-response.ts';
 export { allowedTrailer, chunkHead, encodeTrailers } from './http1/forward-body.ts';

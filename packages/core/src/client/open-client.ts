@@ -77,8 +77,7 @@ export class ClientOpener {
       ends,
       secure: secure !== undefined,
       trusted: trustedProxies.trusts(ends.address),
-      via: forwarding.via,
-      forwarded: forwarding.forwarded,
+      forwarding,
       policy,
       ...(version === '' ? {} : { version }),
       ...(secure === undefined || policy?.identify === undefined

@@ -4,6 +4,7 @@ import type { ForwardRules } from '../forward-rules.ts';
 import type { ProxyFailure } from '../failure.ts';
 import { noIdentity, type ListenerPolicy } from '../listener-policy.ts';
 import type { ConnectionEnds } from '../proxy-protocol.ts';
+import type { Forwarding } from '../settings.ts';
 
 /** `ForwardRules`, with the id that changes from request to request. */
 type Rules = { -readonly [K in keyof ForwardRules]: ForwardRules[K] };
@@ -22,14 +23,14 @@ export class ClientPeer {
     ends: ConnectionEnds;
     secure: boolean;
     trusted: boolean;
-    via: string;
-    forwarded: boolean;
+    forwarding: Forwarding;
     /** Protocol version for `Via`, where the request's head does not say it. */
     version?: string;
     policy?: ListenerPolicy | undefined;
     identity?: readonly string[];
   }) {
     const { address, port, localAddress, localPort } = parts.ends;
+    const { forwarding } = parts;
     this.address = address;
     this.secure = parts.secure;
     this.trusted = parts.trusted;
@@ -44,8 +45,10 @@ export class ClientPeer {
       port: localPort,
       trusted: parts.trusted,
       requestId: '',
-      viaName: parts.via,
-      forwarded: parts.forwarded,
+      requestIdPolicy: forwarding.requestId,
+      viaName: forwarding.via,
+      forwarded: forwarding.forwarded,
+      xForwarded: forwarding.xForwarded,
       ...(parts.version === undefined ? {} : { version: parts.version }),
       ...(parts.trusted ? {} : { tail: new ForwardingTail(address, proto, localPort) }),
     };

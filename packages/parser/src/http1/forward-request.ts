@@ -4,6 +4,9 @@ import { BodyFraming } from './events.ts';
 import { FieldId, isNeverForwarded } from './field-id.ts';
 import { joinedValue, type RequestHead } from './heads.ts';
 
+/** What becomes of a request's `X-Request-Id`. */
+export type RequestIdPolicy = 'keep' | 'new' | 'off';
+
 /** What the proxy adds to a request, and what it keeps of it. */
 export interface ForwardRequest {
   /** Address of the client, without a port. */
@@ -17,8 +20,18 @@ export interface ForwardRequest {
    * dropped, since anybody can write them. There is no default: a wrong one is a security hole.
    */
   readonly trusted: boolean;
-  /** Request id of our own; used unless a trusted peer sent one. `''` adds none. */
+  /** Request id of our own; used as `requestIdPolicy` says. `''` adds none. */
   readonly requestId: string;
+  /**
+   * What becomes of `X-Request-Id`: `keep` (default) keeps one from a trusted peer and replaces any other, `new`
+   * replaces all, `off` lets pass what came and adds none.
+   */
+  readonly requestIdPolicy?: RequestIdPolicy;
+  /**
+   * Sends `X-Forwarded-For`, `-Proto`, `-Host` and `-Port`. Default true. Without, those of a trusted peer pass as
+   * they came, and others are dropped all the same.
+   */
+  readonly xForwarded?: boolean;
   /** Pseudonym of this proxy in `Via` (RFC 9110 §7.6.3). */
   readonly viaName: string;
   /** Also send `Forwarded` (RFC 7239). */
@@ -117,13 +130,14 @@ class RequestRewriter implements FieldRewriter<RequestHead> {
         return `${head.nameAt(index)}: ${head.contentLength}\r\n`;
       // Written anew at the end.
       case FieldId.via:
-      case FieldId.xForwardedFor:
       case FieldId.proxyAuthorization:
         return '';
+      case FieldId.xForwardedFor:
+        return rules.trusted && rules.xForwarded === false ? undefined : '';
       case FieldId.forwarded:
         return rules.trusted && !rules.forwarded ? undefined : '';
       case FieldId.xRequestId:
-        return rules.trusted && keptRequestId(head) !== undefined ? undefined : '';
+        return passesRequestId(head, rules) ? undefined : '';
       case FieldId.xForwardedProto:
       case FieldId.xForwardedHost:
       case FieldId.xForwardedPort:
@@ -143,25 +157,39 @@ class RequestRewriter implements FieldRewriter<RequestHead> {
 
 function untrustedTail(head: RequestHead, rules: ForwardRequest): string {
   const tail = rules.tail ?? new ForwardingTail(rules.client, rules.proto, rules.port);
-  let out = tail.lines(head.host);
-  if (rules.requestId !== '') out += `X-Request-Id: ${rules.requestId}\r\n`;
+  let out = rules.xForwarded === false ? '' : tail.lines(head.host);
+  if (rules.requestId !== '' && rules.requestIdPolicy !== 'off')
+    out += `X-Request-Id: ${rules.requestId}\r\n`;
   if (rules.forwarded) out += `Forwarded: ${forwardedElement(head, rules)}\r\n`;
   return out;
 }
 
 function trustedTail(head: RequestHead, rules: ForwardRequest): string {
+  let out = rules.xForwarded === false ? '' : trustedForwarding(head, rules);
+  if (rules.requestId !== '' && rules.requestIdPolicy !== 'off' && !passesRequestId(head, rules))
+    out += `X-Request-Id: ${rules.requestId}\r\n`;
+  if (rules.forwarded) {
+    const elements = joinedValue(head, FieldId.forwarded);
+    out += `Forwarded: ${elements ? `${elements}, ` : ''}${forwardedElement(head, rules)}\r\n`;
+  }
+  return out;
+}
+
+/** Whether the request's own id goes on as it came. */
+function passesRequestId(head: RequestHead, rules: ForwardRequest): boolean {
+  const { requestIdPolicy = 'keep', trusted } = rules;
+  if (requestIdPolicy === 'keep') return trusted && keptRequestId(head) !== undefined;
+  return requestIdPolicy === 'off';
+}
+
+/** What earlier proxies said is added to. */
+function trustedForwarding(head: RequestHead, rules: ForwardRequest): string {
   const { ids } = head;
   const before = joinedValue(head, FieldId.xForwardedFor);
   let out = `X-Forwarded-For: ${before ? `${before}, ` : ''}${rules.client}\r\n`;
   if (!ids.includes(FieldId.xForwardedProto)) out += `X-Forwarded-Proto: ${rules.proto}\r\n`;
   if (!ids.includes(FieldId.xForwardedHost) && head.host !== '') out += `X-Forwarded-Host: ${head.host}\r\n`;
   if (!ids.includes(FieldId.xForwardedPort)) out += `X-Forwarded-Port: ${rules.port}\r\n`;
-  if (rules.requestId !== '' && keptRequestId(head) === undefined)
-    out += `X-Request-Id: ${rules.requestId}\r\n`;
-  if (rules.forwarded) {
-    const elements = joinedValue(head, FieldId.forwarded);
-    out += `Forwarded: ${elements ? `${elements}, ` : ''}${forwardedElement(head, rules)}\r\n`;
-  }
   return out;
 }
 

@@ -324,3 +324,37 @@ test('fieldValue and fieldValues look fields up', () => {
   expect(fieldValue(head, FieldId.date)).toBeUndefined();
   expect(fieldValues(head, FieldId.date)).toEqual([]);
 });
+
+describe('what of the client is told', () => {
+  const came = requestHead(
+    'GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 10.0.0.1\r\nX-Request-Id: theirs\r\n\r\n',
+  );
+  const named = (rules: ForwardRequest, name: string): string[] =>
+    forward(came, rules).filter((line) => line.startsWith(`${name}: `));
+
+  test.each([
+    ['untrusted', untrusted, []],
+    ['trusted', trusted, ['X-Forwarded-For: 10.0.0.1']],
+  ])('without xForwarded nothing of ours; what came from %s', (_name, rules, expected) => {
+    const got = forward(came, { ...rules, xForwarded: false }).filter((line) =>
+      line.startsWith('X-Forwarded-'),
+    );
+    expect(got).toEqual(expected);
+  });
+
+  test.each([
+    ['keep', untrusted, 'our-id'],
+    ['keep', trusted, 'theirs'],
+    ['new', untrusted, 'our-id'],
+    ['new', trusted, 'our-id'],
+    ['off', untrusted, 'theirs'],
+    ['off', trusted, 'theirs'],
+  ] as const)('request id: %s', (requestIdPolicy, rules, expected) => {
+    expect(named({ ...rules, requestIdPolicy }, 'X-Request-Id')).toEqual([`X-Request-Id: ${expected}`]);
+  });
+
+  test('request id: off adds none', () => {
+    const bare = requestHead('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+    expect(forward(bare, { ...trusted, requestIdPolicy: 'off' }).join()).not.toContain('X-Request-Id');
+  });
+});
