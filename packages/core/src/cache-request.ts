@@ -10,7 +10,7 @@ export function cacheRequest(
   head: RequestHead,
   client: Pick<Downstream, 'secure' | 'trusted'>,
 ): CacheRequest {
-  const { method, host, path, fields } = head;
+  const { method, host, path, sharedFields: fields } = head;
   const scheme = client.secure ? 'https' : 'http';
   const request = { method, scheme, host, target: path, fields };
   if (!client.trusted) return request;

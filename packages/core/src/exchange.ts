@@ -56,7 +56,7 @@ export class Exchange implements ConnectionWaiter<BackendStream>, PickContext, C
 
   poolNode: unknown = undefined;
   request: RequestHead = noRequest;
-  requestId = '';
+  #requestId = '';
   upstream: Upstream | undefined = undefined;
   /** The backend of the current or last attempt. */
   backend: BackendEntry | undefined = undefined;
@@ -112,6 +112,12 @@ export class Exchange implements ConnectionWaiter<BackendStream>, PickContext, C
   }
 
   // ---- PickContext: what a balancer may look at -------------------------------------------------------------
+
+  /** Made when it is first asked for: an answer from the cache needs none. */
+  get requestId(): string {
+    if (this.#requestId === '') this.#requestId = this.#requestIdOf(this.request);
+    return this.#requestId;
+  }
 
   get clientAddress(): string {
     return this.downstream.address;
@@ -677,7 +683,7 @@ export class Exchange implements ConnectionWaiter<BackendStream>, PickContext, C
 
   #reset(request: RequestHead, now: number): void {
     this.request = request;
-    this.requestId = this.#requestIdOf(request);
+    this.#requestId = '';
     this.startedAt = now;
     this.active = true;
     this.upstream = undefined;

@@ -23,6 +23,8 @@ export class FieldLines {
   repeated: boolean;
   /** What was made of them last, for whoever makes the same again; see `forwardResponseHead`. */
   forwarded: ForwardedLines | undefined;
+  /** What {@link cut} gave, for readers only. */
+  strings: readonly string[] | undefined;
 
   constructor(text: string, marks: readonly number[], canonical: boolean) {
     this.text = text;
@@ -30,6 +32,7 @@ export class FieldLines {
     this.canonical = canonical;
     this.repeated = false;
     this.forwarded = undefined;
+    this.strings = undefined;
   }
 
   /** Name of field `index`. */
