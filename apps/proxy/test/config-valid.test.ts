@@ -26,7 +26,6 @@ describe('a valid file', () => {
       headers: 32 * 1024,
       headerCount: 100,
       body: 1024 ** 3,
-      onMaxConnections: 'reject',
     });
     expect(config.timeouts).toEqual({
       header: 10_000,

@@ -21,7 +21,7 @@ import type { CacheDecision, CacheRequest, StoredAnswer } from './cache-contract
 import { DetachedDownstream } from './detached.ts';
 import { isIdempotent, mayReplay } from './repeat.ts';
 import type { ChunkSource } from './read-buffers.ts';
-import type { Runtime } from './runtime.ts';
+import type { AccessLog, Runtime } from './runtime.ts';
 import { Timer } from './timer-wheel.ts';
 import type { BackendEntry, Upstream } from './upstream.ts';
 
@@ -398,7 +398,7 @@ export class Exchange implements ConnectionWaiter<BackendStream>, PickContext, C
     if (this.#clientLeft && !cache!.hasFollowers) return this.#desert();
     let extra = cache === undefined ? '' : cache.lines;
     if (!hasField(head, FieldId.date)) extra += `Date: ${this.#runtime.date()}\r\n`;
-    if (this.upstream!.setsAffinity) extra += this.upstream!.affinityField(this, this.backend!);
+    if (this.upstream!.setsAffinity) extra += this.upstream!.affinityField(this, this.backend!, this.downstream.secure);
     this.#head = head;
     this.#headLines = extra;
   }
@@ -675,9 +675,18 @@ export class Exchange implements ConnectionWaiter<BackendStream>, PickContext, C
     counters.cells[Counter.bytesFromClients]! += this.bytesIn;
     counters.cells[Counter.bytesToClients]! += this.bytesOut;
     if (this.status !== 0) counters.response(this.status, this.#runtime.now - this.startedAt);
-    if (accessLog !== undefined) accessLog.log(this);
+    if (accessLog !== undefined) this.#tell(accessLog);
     if (hooks.responseSent.active && outcome !== 'clientGone') {
       hooks.responseSent.run({ exchange: this, status: this.status, bytesSent: this.bytesOut }, () => {});
+    }
+  }
+
+  #tell(accessLog: AccessLog): void {
+    try {
+      accessLog.log(this);
+    } catch (error) {
+      // A log that fails is no reason to keep a response from its client.
+      this.#runtime.internalError(error, undefined);
     }
   }
 

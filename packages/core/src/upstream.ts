@@ -38,10 +38,16 @@ export class Upstream {
     return target === undefined ? undefined : this.#entryOf(target);
   }
 
-  /** `Set-Cookie` line for the response, or ''. */
-  affinityField(context: PickContext, entry: BackendEntry): string {
+  /**
+   * `Set-Cookie` line for the response, or ''.
+   *
+   * @param secure the client came by TLS: the cookie gets `Secure`, which it must not have otherwise, since a browser
+   * would not send it back
+   */
+  affinityField(context: PickContext, entry: BackendEntry, secure: boolean): string {
     const cookie = this.balancer.affinityCookie(entry.target, context.cookie);
-    return cookie === undefined ? '' : `Set-Cookie: ${cookie}\r\n`;
+    if (cookie === undefined) return '';
+    return `Set-Cookie: ${cookie}${secure && !cookie.includes('; Secure') ? '; Secure' : ''}\r\n`;
   }
 
   #entryOf(target: BackendTarget): BackendEntry {

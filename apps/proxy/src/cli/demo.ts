@@ -32,6 +32,7 @@ const demoConfig = (listen: string, backends: readonly DemoBackend[]): LoadResul
     listeners: [{ address: listen.includes(':') ? listener.address : '127.0.0.1', port: listener.port }],
     workers: 1,
     upstreams: { demo: { backends: backends.map(({ name, url }) => ({ url, name })) } },
+    cache: { enabled: true },
     log: { level: 'warn', access: { format: 'combined' } },
   });
   return parseConfig(text, { env: {}, file: 'the demo' });
@@ -48,6 +49,7 @@ const guide = (listening: readonly ListeningAddress[], backends: readonly DemoBa
 Try, in another terminal:
   curl ${base}/
   curl -N ${base}/events
+  curl -i ${base}/cached
   curl -o /dev/null -w '%{size_download} bytes in %{time_total} s\\n' ${base}/big
 
 There is more: ${base}/ in a browser shows it. Ctrl-C stops.

@@ -13,10 +13,11 @@ export function groupOptions(
   upstream: Upstream,
   backends: readonly BackendOptions[],
 ): UpstreamGroupChange & { backends: readonly BackendOptions[] } {
-  const { algorithm, affinity, passiveHealth, circuitBreaker, slowStart, retry, allDown } = upstream;
+  const { algorithm, adaptiveWeights, affinity, passiveHealth, circuitBreaker, slowStart, retry, allDown } = upstream;
   return {
     backends,
     algorithm,
+    adaptiveWeights,
     affinity: affinity === null ? 'none' : affinityOptions(affinity),
     failures: {
       status5xx: passiveHealth.count5xx,
@@ -47,7 +48,8 @@ export function backendUrl({ protocol, port }: BackendUrl, host: string): string
 
 function affinityOptions(affinity: Affinity): NonNullable<UpstreamGroupChange['affinity']> {
   if (affinity.by === 'ip') return { by: 'address' };
-  return { by: 'cookie', name: affinity.cookie, maxAge: Math.round(affinity.ttl / 1000) };
+  // The engine adds `Secure` for those who come by TLS: others would never send the cookie back.
+  return { by: 'cookie', name: affinity.cookie, maxAge: Math.ceil(affinity.ttl / 1000), secure: false };
 }
 
 function ejectionOptions(passive: PassiveHealth): NonNullable<UpstreamGroupChange['ejection']> {
@@ -62,9 +64,12 @@ function ejectionOptions(passive: PassiveHealth): NonNullable<UpstreamGroupChang
 
 function breakerOptions(breaker: CircuitBreaker): NonNullable<UpstreamGroupChange['circuitBreaker']> {
   return {
+    // Only the rate counts, and never fewer requests than `minimumRequests`; ejection looks at failures in a row.
+    consecutiveFailures: 1_000,
     errorRate: breaker.failureRate,
     minimumRequests: breaker.minimumRequests,
     openMs: breaker.openTime,
     halfOpenTrials: breaker.halfOpenTrials,
+    successThreshold: breaker.halfOpenTrials,
   };
 }

@@ -39,9 +39,6 @@ async function run(
   sink: LogSink,
 ): Promise<number> {
   const workers = config.workers === 'auto' ? availableParallelism() : config.workers;
-  if (config.limits.onMaxConnections === 'pause') {
-    logger.warn('limits.onMaxConnections: pause is not possible here; connections over the limit get 503');
-  }
   const sockets = await socketsFor(config, workers, io, logger);
   const supervisor = new Supervisor({
     config,

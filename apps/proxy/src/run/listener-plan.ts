@@ -36,7 +36,10 @@ export class RunningListeners {
         (one) => one.address === address && one.port === port && (one.tls === null) === (tls === null),
       );
       const [same] = found === -1 ? [] : left.splice(found, 1);
-      return same === undefined ? running : { ...same, port: running.port };
+      if (same === undefined) return running;
+      // What a listener was opened with: one that a worker opens later must not differ from the others.
+      const { proxyProtocol, h2c, http2 } = running;
+      return { ...same, port: running.port, proxyProtocol, h2c, http2 };
     });
   }
 }

@@ -1,10 +1,10 @@
 import type { Probe, ProbeAnswer, Prober } from '@rp/balancer';
-import type { BackendTls } from '@rp/core';
+import { encodeProxyHeader, type BackendTls, type ProxyProtocolVersion } from '@rp/core';
 import type * as Http from 'node:http';
 import type { IncomingMessage, RequestOptions } from 'node:http';
 import type * as Http2 from 'node:http2';
 import type * as Https from 'node:https';
-import { isIP } from 'node:net';
+import net, { isIP } from 'node:net';
 import tls from 'node:tls';
 
 // Loaded with the first check: Node's HTTP takes 14 MiB of memory, and not everybody has checks.
@@ -19,8 +19,17 @@ const MAX_BODY = 64 * 1024;
 export class HttpProber implements Prober {
   readonly #tlsOf: (backend: Probe['backend']) => BackendTls;
 
-  /** @param tlsOf how to speak TLS to a backend; may throw, which is a failed check */
-  constructor(tlsOf: (backend: Probe['backend']) => BackendTls) {
+  readonly #proxyProtocol: ProxyProtocolVersion | null;
+
+  /**
+   * @param tlsOf how to speak TLS to a backend; may throw, which is a failed check
+   * @param proxyProtocol what backends expect before the request; only those of the scheme `http`
+   */
+  constructor(
+    tlsOf: (backend: Probe['backend']) => BackendTls,
+    proxyProtocol: ProxyProtocolVersion | null = null,
+  ) {
+    this.#proxyProtocol = proxyProtocol;
     this.#tlsOf = tlsOf;
   }
 
@@ -45,7 +54,7 @@ export class HttpProber implements Prober {
       const request =
         backend.protocol === 'https'
           ? https().request({ ...options, ...this.#secure(probe) }, answered)
-          : http().request(options, answered);
+          : http().request({ ...options, ...this.#announced(probe) }, answered);
       request.on('error', reject);
       request.end();
     });
@@ -82,6 +91,19 @@ export class HttpProber implements Prober {
       });
       stream.end();
     });
+  }
+
+  /** A connection that begins with a PROXY protocol header: we speak for ourselves. */
+  #announced({ backend }: Probe): Pick<RequestOptions, 'createConnection'> {
+    const version = this.#proxyProtocol;
+    if (version === null) return {};
+    return {
+      createConnection: () => {
+        const socket = net.connect(backend.port, backend.host);
+        socket.write(encodeProxyHeader(version, undefined));
+        return socket;
+      },
+    };
   }
 
   #secure(probe: Probe): tls.ConnectionOptions {

@@ -10,7 +10,7 @@ import {
 } from '@rp/core';
 import { ConnectionPool, type PoolLimits, type PoolSlot } from '@rp/pool';
 import { isDeepStrictEqual } from 'node:util';
-import type { Pool, Upstream as UpstreamConfig } from '../config/index.ts';
+import type { Upstream as UpstreamConfig } from '../config/index.ts';
 import { backendTls, tlsConfig } from './backend-tls.ts';
 import { groupOptions } from './group-options.ts';
 import type { PoolFigures } from './messages.ts';
@@ -71,10 +71,12 @@ export class UpstreamRuntime {
     this.#shared = shared;
     for (const [key, pool] of this.#pools) {
       const backend = this.#group.set.byKey(key);
-      // Connections are made one way: with other TLS options there must be others.
+      // Connections are made one way: with other TLS options, or another PROXY protocol, there must be others.
       const stays =
-        backend !== undefined && isDeepStrictEqual(tlsConfig(before, backend), tlsConfig(config, backend));
-      if (stays) pool.update(poolLimits(config.pool));
+        backend !== undefined &&
+        before.proxyProtocol === config.proxyProtocol &&
+        isDeepStrictEqual(tlsConfig(before, backend), tlsConfig(config, backend));
+      if (stays) pool.update(poolLimits(config));
       else this.#dismiss(key, pool);
     }
     // A new one, since it remembers pools: one that was dismissed must not be met again when its backend returns.
@@ -111,19 +113,20 @@ export class UpstreamRuntime {
   #http2Pool(target: BackendTarget): Http2BackendPool {
     const { runtime } = this.#thread.engine;
     const connector = new Http2Connector(runtime, target, backendTls(this.#config, target as Target));
-    return new Http2BackendPool(connector, () => runtime.now, poolLimits(this.#config.pool));
+    return new Http2BackendPool(connector, () => runtime.now, poolLimits(this.#config));
   }
 
   #http1Pool(target: BackendTarget): ConnectionPool<PooledConnection> {
     const { engine, thread } = this.#thread;
     const { runtime } = engine;
-    const { pool: limits } = this.#config;
-    const connector = new BackendConnector(runtime, target, backendTls(this.#config, target as Target));
+    const { pool: limits, proxyProtocol } = this.#config;
+    const tls = backendTls(this.#config, target as Target);
+    const connector = new BackendConnector(runtime, target, tls, proxyProtocol ?? undefined);
     const pool = new ConnectionPool<PooledConnection>({
       connector,
       permits: permitsOf(this.#shared, (target as Target).index, thread, limits.maxConnections),
       clock: () => runtime.now,
-      ...poolLimits(limits),
+      ...poolLimits(this.#config),
     });
     connector.for(pool);
     return pool;
@@ -141,10 +144,12 @@ function figures(pool: BackendPool): PoolFigures {
   return { ...pool.stats(), overflow: 0, stale: 0 };
 }
 
-function poolLimits(pool: Pool): PoolLimits {
+function poolLimits({ pool, proxyProtocol }: UpstreamConfig): PoolLimits {
   const { maxLifetime, maxRequestsPerConnection, ...same } = pool;
   return {
     ...same,
+    // A backend that expects a header does not wait long for it, so none is connected to in advance.
+    ...(proxyProtocol === null ? {} : { minIdle: 0 }),
     maxLifetime: maxLifetime === 0 ? Infinity : maxLifetime,
     maxRequestsPerConnection: maxRequestsPerConnection === 0 ? Infinity : maxRequestsPerConnection,
   };

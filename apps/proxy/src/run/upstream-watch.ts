@@ -52,6 +52,7 @@ export class UpstreamWatch {
   #group: UpstreamGroup | undefined = undefined;
   #checker: HealthChecker | undefined = undefined;
   #checks: HealthCheck | null = null;
+  #proxyProtocol: Upstream['proxyProtocol'] = null;
 
   constructor(config: Upstream, parts: WatchParts) {
     this.#config = config;
@@ -171,8 +172,9 @@ export class UpstreamWatch {
   }
 
   #check(groupIsNew: boolean): void {
-    const { healthCheck } = this.#config;
-    if (!groupIsNew && isDeepStrictEqual(healthCheck, this.#checks)) {
+    const { healthCheck, proxyProtocol } = this.#config;
+    const same = proxyProtocol === this.#proxyProtocol && isDeepStrictEqual(healthCheck, this.#checks);
+    if (!groupIsNew && same) {
       this.#checker?.backendsChanged();
       return;
     }
@@ -180,8 +182,9 @@ export class UpstreamWatch {
     this.#checker = undefined;
     if (healthCheck === null) this.#forgetChecks();
     this.#checks = healthCheck;
+    this.#proxyProtocol = proxyProtocol;
     if (healthCheck === null || this.#group === undefined) return;
-    const prober = new HttpProber((backend) => backendTls(this.#config, backend));
+    const prober = new HttpProber((backend) => backendTls(this.#config, backend), proxyProtocol);
     this.#checker = new HealthChecker(this.#group, checkOptions(healthCheck), prober, this.#parts.scheduler);
     this.#checker.start();
   }

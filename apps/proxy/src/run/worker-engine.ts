@@ -192,7 +192,8 @@ export function settingsOf(config: ProxyConfig, upstream: (name: string) => Upst
       headerCount: limits.headerCount,
       body: limits.body,
     },
-    forwarding: { via: forwarding.via, forwarded: forwarding.forwarded },
+    forwarding,
     trustedProxies: config.trustedProxies,
+    overloadRetryAfter: config.overload.retryAfter,
   };
 }

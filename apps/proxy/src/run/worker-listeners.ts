@@ -76,10 +76,13 @@ export class WorkerListeners {
   }
 
   /** What listener `at` is to be opened with, besides its address. */
-  options(at: number, { h2c }: Listener): Pick<ListenOptions, 'tls' | 'h2c' | 'policy'> {
+  options(
+    at: number,
+    { h2c, proxyProtocol }: Listener,
+  ): Pick<ListenOptions, 'tls' | 'h2c' | 'proxyProtocol' | 'policy'> {
     const listener = this.#listeners[at]!;
     const tls = listener.tls(this.#counters);
-    return { h2c, policy: listener.rules, ...(tls === undefined ? {} : { tls }) };
+    return { h2c, proxyProtocol, policy: listener.rules, ...(tls === undefined ? {} : { tls }) };
   }
 }
 

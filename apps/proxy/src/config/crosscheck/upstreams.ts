@@ -96,6 +96,20 @@ const checkHealth = (context: CheckContext, upstream: Upstream, path: Path): voi
   }
 };
 
+const checkProxyProtocol = (context: CheckContext, upstream: Upstream, path: Path): void => {
+  if (upstream.proxyProtocol === null || context.report.isBroken([...path, 'backends'])) return;
+  if (upstream.backends.every(({ url }) => url.protocol === 'http')) return;
+  const message = 'a PROXY protocol header is sent to backends of the scheme http only';
+  conflict(context, [...path, 'proxyProtocol'], message);
+};
+
+const checkAdaptiveWeights = (context: CheckContext, upstream: Upstream, path: Path): void => {
+  const { adaptiveWeights, algorithm } = upstream;
+  if (!adaptiveWeights || context.report.isBroken([...path, 'algorithm'])) return;
+  if (algorithm !== 'round-robin' && algorithm !== 'ip-hash') return;
+  conflict(context, [...path, 'adaptiveWeights'], `${algorithm} does not look at weights that change`);
+};
+
 /** Checks across the options of each upstream. */
 export function checkUpstreams(context: CheckContext): void {
   for (const upstream of context.config.upstreams) {
@@ -104,5 +118,7 @@ export function checkUpstreams(context: CheckContext): void {
     checkBackends(context, upstream, path);
     checkBackendTls(context, upstream, path);
     checkHealth(context, upstream, path);
+    checkProxyProtocol(context, upstream, path);
+    checkAdaptiveWeights(context, upstream, path);
   }
 }

@@ -90,7 +90,12 @@ export const healthCheck: Section<HealthCheck> = section(
       }),
     ),
     interval: duration({ doc: 'Time between two checks, with jitter.', fallback: '10s', min: 100 }),
-    timeout: duration({ doc: 'Limit for one check; not above `interval`.', fallback: '5s', min: 10 }),
+    timeout: duration({
+      doc: 'Limit for one check; not above `interval`.',
+      fallback: '5s',
+      min: 10,
+      max: 3_600_000,
+    }),
     failureThreshold: integer({
       doc: 'Failures in a row that take a backend out.',
       fallback: 3,
@@ -121,7 +126,12 @@ export const passiveHealth: Section<PassiveHealth> = section(
       min: 1,
       max: 1000,
     }),
-    ejectionTime: duration({ doc: 'First time out; longer each time in a row.', fallback: '10s', min: 100 }),
+    ejectionTime: duration({
+      doc: 'First time out; longer each time in a row.',
+      fallback: '10s',
+      min: 100,
+      max: 3_600_000,
+    }),
     maxEjectionTime: duration({ doc: 'Longest time out.', fallback: '5m', min: 100 }),
     maxEjectionPercent: percent({
       doc: 'Share of the backends that may be out at once. Hazard of `100%`: one bad client request can empty the fleet.',
@@ -142,8 +152,13 @@ export const circuitBreaker: Section<CircuitBreaker> = section(
       min: 1,
       max: 1_000_000,
     }),
-    window: duration({ doc: 'Time over which requests are counted.', fallback: '10s', min: 100 }),
-    openTime: duration({ doc: 'Time without traffic before trials.', fallback: '30s', min: 100 }),
+    window: duration({ doc: 'Time over which requests are counted.', fallback: '10s', min: 100, max: 3_600_000 }),
+    openTime: duration({
+      doc: 'Time without traffic before trials; longer after each that fails.',
+      fallback: '30s',
+      min: 100,
+      max: 3_600_000,
+    }),
     halfOpenTrials: integer({
       doc: 'Trial requests that must succeed to close it.',
       fallback: 3,

@@ -152,7 +152,7 @@ const listener: Section<Listener> = section('One address that clients connect to
   http2: boolean({ doc: 'Offers HTTP/2 by ALPN; needs `tls`, or `h2c`.', fallback: false }),
   h2c: boolean({ doc: 'HTTP/2 without TLS, by prior knowledge; beside HTTP/1.', fallback: false }),
   proxyProtocol: boolean({
-    doc: 'Expects a PROXY protocol header (v1 or v2) on every connection. Hazard: whoever can connect chooses its client address.',
+    doc: 'Expects a PROXY protocol header (v1 or v2) on every connection, before TLS; its address counts for everything. Hazard: whoever can connect chooses its client address, so let only the load balancer reach this port.',
     fallback: false,
   }),
   tls: optionalSection(tls),

@@ -47,7 +47,6 @@ export interface Limits {
   readonly headers: number;
   readonly headerCount: number;
   readonly body: number;
-  readonly onMaxConnections: 'reject' | 'pause';
 }
 
 /** Shedding of load before anything breaks. */
@@ -123,13 +122,13 @@ export const timeouts: Section<Timeouts> = section(
 /** `limits` */
 export const limits: Section<Limits> = section('What the proxy accepts.', {
   maxConnections: integer({
-    doc: 'Client connections of the process.',
+    doc: 'Client connections of the process; further ones get 503 and are closed.',
     fallback: 10_000,
     min: 1,
     max: 10_000_000,
   }),
   perAddress: integer({
-    doc: 'Client connections from one address; 0: no limit.',
+    doc: 'Client connections from one address to one worker, so that all workers together let `workers` times as many pass; 0: no limit.',
     fallback: 0,
     min: 0,
     max: 10_000_000,
@@ -138,10 +137,6 @@ export const limits: Section<Limits> = section('What the proxy accepts.', {
   headers: size({ doc: 'All fields of a request, then 431.', fallback: '32KB', min: 256 }),
   headerCount: integer({ doc: 'Number of fields, then 431.', fallback: 100, min: 1, max: 10_000 }),
   body: size({ doc: 'Request body, then 413.', fallback: '1GB', min: 0 }),
-  onMaxConnections: choice(['reject', 'pause'], {
-    doc: 'At `maxConnections`: answer 503 and close, or leave new connections in the kernel’s queue.',
-    fallback: 'reject',
-  }),
 });
 
 /** `overload` */
@@ -165,7 +160,7 @@ export const trustedProxies: Leaf<readonly string[]> = texts({
 
 /** `forwarding` */
 export const forwarding: Section<Forwarding> = section('Fields that tell backends about the client.', {
-  xForwarded: boolean({ doc: 'Sends `X-Forwarded-For`, `-Proto`, `-Host` and `-Port`.', fallback: true }),
+  xForwarded: boolean({ doc: 'Sends `X-Forwarded-For`, `-Proto`, `-Host` and `-Port`. Those of clients that are no trusted proxies are dropped either way.', fallback: true }),
   forwarded: boolean({ doc: 'Sends `Forwarded` (RFC 7239).', fallback: false }),
   via: text({
     doc: 'Pseudonym in `Via` (RFC 9110, 7.6.3), both directions.',

@@ -55,12 +55,23 @@ export interface Dns {
 }
 
 /** How a backend is chosen. */
-export type Algorithm = 'round-robin' | 'weighted-round-robin' | 'least-connections' | 'ip-hash' | 'random';
+export type Algorithm = (typeof algorithms)[number];
+
+const algorithms = [
+  'round-robin',
+  'weighted-round-robin',
+  'least-connections',
+  'ip-hash',
+  'random',
+  'peak-ewma',
+] as const;
 
 /** A named group of backends that serve the same. */
 export interface Upstream {
   readonly name: string;
   readonly algorithm: Algorithm;
+  /** Weights follow response times. */
+  readonly adaptiveWeights: boolean;
   readonly backends: readonly Backend[];
   readonly healthCheck: HealthCheck | null;
   readonly passiveHealth: PassiveHealth;
@@ -134,7 +145,7 @@ const backend: Section<Backend> = section(
 const affinity: Section<Affinity> = section('Keeps a client with its backend while that is healthy.', {
   by: choice(['ip', 'cookie'], { doc: 'By the client’s address or by a cookie that we set.' }),
   cookie: text({
-    doc: 'Name of the cookie.',
+    doc: 'Name of the cookie; it is `HttpOnly`, `SameSite=Lax`, and `Secure` for clients that come by TLS.',
     allowed: 'a cookie name',
     pattern: "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$",
     fallback: 'rp_backend',
@@ -165,9 +176,13 @@ const retry: Section<Retry> = section(
 );
 
 const upstream: Section<Omit<Upstream, 'name'>> = section('Backends that serve the same.', {
-  algorithm: choice(['round-robin', 'weighted-round-robin', 'least-connections', 'ip-hash', 'random'], {
-    doc: 'How a backend is chosen.',
+  algorithm: choice(algorithms, {
+    doc: 'How a backend is chosen. `random`: of two at random the less busy one; `peak-ewma`: the one that promises to answer first.',
     fallback: 'round-robin',
+  }),
+  adaptiveWeights: boolean({
+    doc: 'Lets weights follow response times, from a quarter to twice of what is configured. Hazard: a backend that fails fast looks good; keep `passiveHealth` on.',
+    fallback: false,
   }),
   backends: list(backend, { doc: 'The servers.', minItems: 1, required: true }),
   healthCheck: optionalSection(healthCheck),
@@ -177,6 +192,7 @@ const upstream: Section<Omit<Upstream, 'name'>> = section('Backends that serve t
     doc: 'Time over which a recovered backend gets its full share again; `0s`: at once.',
     fallback: '0s',
     min: 0,
+    max: 3_600_000,
   }),
   affinity: optionalSection(affinity),
   allDown: choice(['bestEffort', 'reject'], {
@@ -195,7 +211,7 @@ const upstream: Section<Omit<Upstream, 'name'>> = section('Backends that serve t
   }),
   proxyProtocol: custom<'v1' | 'v2' | null>(
     {
-      doc: 'Tells backends the client’s address by a PROXY protocol header; connections are then not shared between clients.',
+      doc: 'Tells backends the client’s address by a PROXY protocol header; for backends of the scheme `http`. Cost: each connection carries one request.',
       allowed: 'v1 or v2',
       schema: { type: 'string', enum: ['v1', 'v2'] },
       fallback: null,
