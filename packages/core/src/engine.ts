@@ -75,7 +75,7 @@ export class Engine {
     this.runtime = new Runtime({
       clock,
       wallClock: options.wallClock ?? Date.now,
-      wheel: new TimerWheel({ clock: touch, ticker }),
+      wheel: new TimerWheel({ clock: touch, ticker, onError: (error) => this.runtime.internalError(error, undefined) }),
       counters: this.counters,
       hooks: this.hooks,
       log,

@@ -76,6 +76,14 @@ export class Runtime {
     return (this.now = this.clock());
   }
 
+  /** A mistake of ours that a peer brought to light: it costs this one connection, never the process. */
+  internalError(error: unknown, socket: { destroy(): unknown } | undefined): void {
+    this.counters.failed('INTERNAL');
+    const shown = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.log.error({ error: shown }, 'internal error');
+    socket?.destroy();
+  }
+
   /** The `Date` field of now. */
   date(): string {
     return this.#date.at(this.wallClock());

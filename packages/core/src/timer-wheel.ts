@@ -41,6 +41,8 @@ export interface TimerWheelOptions {
   ticker?: Ticker;
   /** Milliseconds between ticks, and the most by which a timer is late. Default 50. */
   resolution?: number;
+  /** Told what a timer's owner threw. Default: it is thrown on to the event loop. */
+  onError?: (error: unknown) => void;
   /** Slots; a timer further ahead than `slots × resolution` is looked at once per turn of the wheel. Default 512. */
   slots?: number;
 }
@@ -56,6 +58,7 @@ export class TimerWheel {
   readonly #clock: () => number;
   readonly #ticker: Ticker;
   readonly #resolution: number;
+  readonly #onError: ((error: unknown) => void) | undefined;
   readonly #slots: SlotHead[] = [];
   readonly #epoch: number;
   #tick = 0;
@@ -68,6 +71,7 @@ export class TimerWheel {
     this.#clock = options.clock;
     this.#ticker = options.ticker ?? intervalTicker;
     this.#resolution = options.resolution ?? 50;
+    this.#onError = options.onError;
     this.#epoch = this.#clock();
     for (let i = 0; i < (options.slots ?? 512); i++) {
       const head = new SlotHead();
@@ -159,6 +163,16 @@ export class TimerWheel {
     if (this.#linked === 0) this.close();
   }
 
+  /** One owner's mistake is not to cost the others their time. */
+  #expire(timer: Timer, now: number): void {
+    try {
+      timer.expired(now);
+    } catch (error) {
+      if (this.#onError === undefined) throw error;
+      this.#onError(error);
+    }
+  }
+
   #empty(head: SlotHead, now: number): void {
     // Timers linked from here on go to later slots: this ends.
     let timer = head.next!;
@@ -167,7 +181,7 @@ export class TimerWheel {
       if (timer.deadline <= now) {
         timer.deadline = Infinity;
         this.#armed--;
-        timer.expired(now);
+        this.#expire(timer, now);
       } else if (timer.deadline !== Infinity) {
         this.#link(timer, Math.ceil((timer.deadline - this.#epoch) / this.#resolution));
       }

@@ -105,7 +105,11 @@ export class Connecting<C extends SocketUser> extends Timer {
     const socket = this.#sockets.open({
       buffer: () => buffer.next() as Buffer,
       callback: (length, chunk) => {
-        this.#connection?.read(chunk as Buffer, length, buffer);
+        try {
+          this.#connection?.read(chunk as Buffer, length, buffer);
+        } catch (error) {
+          this.#runtime.internalError(error, this.#socket);
+        }
         return true;
       },
     });
@@ -113,8 +117,8 @@ export class Connecting<C extends SocketUser> extends Timer {
     socket.on('error', (error) => {
       this.#error = error;
     });
-    socket.on('close', () => this.#closed());
-    socket.once(this.#sockets.secure ? 'secureConnect' : 'connect', () => this.#ready(socket));
+    socket.on('close', () => this.#contained('close', socket));
+    socket.once(this.#sockets.secure ? 'secureConnect' : 'connect', () => this.#contained('ready', socket));
     this.#runtime.wheel.arm(this, this.#attempt.timeout, this.#runtime.now);
   }
 
@@ -128,6 +132,17 @@ export class Connecting<C extends SocketUser> extends Timer {
     this.#socket?.destroy();
   }
 
+  #contained(event: 'ready' | 'drain' | 'end' | 'close', socket: net.Socket): void {
+    try {
+      if (event === 'ready') this.#ready(socket);
+      else if (event === 'close') this.#closed();
+      else if (event === 'drain') this.#connection?.drained();
+      else this.#connection?.ended();
+    } catch (error) {
+      this.#runtime.internalError(error, socket);
+    }
+  }
+
   #ready(socket: net.Socket): void {
     this.#runtime.touch();
     this.#runtime.wheel.remove(this);
@@ -138,8 +153,8 @@ export class Connecting<C extends SocketUser> extends Timer {
       return;
     }
     this.#connection = connection;
-    socket.on('drain', () => connection.drained());
-    socket.on('end', () => connection.ended());
+    socket.on('drain', () => this.#contained('drain', socket));
+    socket.on('end', () => this.#contained('end', socket));
     this.#attempt.succeeded(connection);
   }
 

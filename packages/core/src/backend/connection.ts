@@ -353,10 +353,13 @@ export class BackendConnection extends Timer implements BackendStream, SocketUse
     this.#runtime.touch();
     this.#dead = true;
     this.#runtime.wheel.remove(this);
-    if (this.#tunnel !== undefined) this.#tunnel.backendClosed();
-    else if (this.#exchange !== undefined) this.#lost(error);
-    this.#parser.close();
-    this.#pool.closed(this);
+    try {
+      if (this.#tunnel !== undefined) this.#tunnel.backendClosed();
+      else if (this.#exchange !== undefined) this.#lost(error);
+    } finally {
+      this.#parser.close();
+      this.#pool.closed(this);
+    }
   }
 
   #lost(error: Error | undefined): void {

@@ -66,10 +66,10 @@ export class Http1Connection extends Timer implements RequestSink, ResponseTurn,
     this.#socket = socket;
     this.#buffer = client.buffer;
     this.#response.open(socket);
-    socket.on('error', (error) => this.#gone(error.message, error));
-    socket.on('end', () => this.#ended());
-    socket.on('drain', () => this.#drained());
-    socket.on('close', () => this.#closed());
+    socket.on('error', (error) => this.#contained('error', error));
+    socket.on('end', () => this.#contained('end'));
+    socket.on('drain', () => this.#contained('drain'));
+    socket.on('close', () => this.#contained('close'));
     this.#wait('idle', this.#runtime.settings.timeouts.header);
   }
 
@@ -90,13 +90,28 @@ export class Http1Connection extends Timer implements RequestSink, ResponseTurn,
     return this.#exchange.active && this.#state.current !== closing;
   }
 
+  #contained(event: 'error' | 'end' | 'drain' | 'close', cause?: Error): void {
+    try {
+      if (event === 'drain') this.#drained();
+      else if (event === 'end') this.#ended();
+      else if (event === 'close') this.#closed();
+      else this.#gone(cause!.message, cause);
+    } catch (error) {
+      this.#runtime.internalError(error, this.#socket);
+    }
+  }
+
   // ---- Requests ---------------------------------------------------------------------------------------------
 
   read(chunk: Buffer, length: number, source: ChunkSource): void {
     this.#runtime.touch();
-    if (this.#tunnel !== undefined) this.#tunnel.fromClient(chunk, length, source);
-    else if (this.#linger !== undefined) this.#linger.discard(length);
-    else this.#reader.read(chunk, length, source);
+    try {
+      if (this.#tunnel !== undefined) this.#tunnel.fromClient(chunk, length, source);
+      else if (this.#linger !== undefined) this.#linger.discard(length);
+      else this.#reader.read(chunk, length, source);
+    } catch (error) {
+      this.#runtime.internalError(error, this.#socket);
+    }
   }
 
   get readiness(): 'read' | 'wait' | 'drop' {
@@ -388,15 +403,18 @@ export class Http1Connection extends Timer implements RequestSink, ResponseTurn,
 
   #closed(): void {
     this.#runtime.touch();
-    this.#tunnel?.clientClosed();
-    this.#gone('connection closed');
-    this.#runtime.wheel.remove(this);
-    this.#response.close();
-    this.#linger?.close();
-    this.#reader.close();
-    this.#buffer?.free();
-    this.#state.gone();
-    this.#onClose(this);
+    try {
+      this.#tunnel?.clientClosed();
+      this.#gone('connection closed');
+    } finally {
+      this.#runtime.wheel.remove(this);
+      this.#response.close();
+      this.#linger?.close();
+      this.#reader.close();
+      this.#buffer?.free();
+      this.#state.gone();
+      this.#onClose(this);
+    }
   }
 
   #wait(what: Waiting, delay: number): void {
