@@ -628,7 +628,9 @@ export class Exchange implements ConnectionWaiter<BackendStream>, PickContext, C
   }
 
   #bodyReplayable(sent: boolean): boolean {
-    return this.request.framing === BodyFraming.none || !sent || (this.#keepsBody && this.requestComplete);
+    const { framing, contentLength } = this.request;
+    if (framing === BodyFraming.none || contentLength === 0) return true;
+    return !sent || (this.#keepsBody && this.requestComplete);
   }
 
   /** Gives up whatever the current attempt holds. */

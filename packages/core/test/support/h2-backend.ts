@@ -16,6 +16,8 @@ import { onTestFinished } from 'vitest';
 export interface H2Backend {
   readonly server: Http2Server | Http2SecureServer;
   readonly sessions: ServerHttp2Session[];
+  /** Below the sessions. */
+  readonly sockets: net.Socket[];
   readonly port: number;
 }
 
@@ -39,12 +41,14 @@ export async function startH2Backend(
     sessions.push(session);
     session.on('error', () => session.destroy());
   });
+  const sockets: net.Socket[] = [];
+  server.on('connection', (socket: net.Socket) => sockets.push(socket));
   const port = await listening(server);
   onTestFinished(() => {
     for (const session of sessions) session.destroy();
     server.close();
   });
-  return { server, sessions, port };
+  return { server, sessions, sockets, port };
 }
 
 export interface H2ProxyOptions {
