@@ -132,6 +132,11 @@ function trafficMetrics({
   return [
     counter('connections_accepted_total', 'Client connections accepted.', connections.accepted),
     counter('connections_refused_total', 'Client connections over a limit.', connections.refused),
+    counter(
+      'proxy_header_failures_total',
+      'Client connections without a valid PROXY protocol header where one is expected.',
+      connections.badProxyHeader,
+    ),
     metric('gauge', 'connections', 'Client connections by state.', by('state', connections.states)),
     counter('requests_total', 'Requests.', request('total')),
     gauge('requests_active', 'Requests under way.', request('active')),

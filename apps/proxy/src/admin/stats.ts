@@ -44,6 +44,8 @@ export interface Stats {
     readonly open: number;
     readonly accepted: number;
     readonly refused: number;
+    /** Closed since their PROXY protocol header was missing, malformed or late. */
+    readonly badProxyHeader: number;
     readonly states: Readonly<Record<string, number>>;
   };
   readonly requests: Readonly<Record<string, number>>;
@@ -85,6 +87,7 @@ export async function collectStats(supervisor: Supervisor, reloader: Reloader): 
       open: count('connectionsNow'),
       accepted: count('connectionsAccepted'),
       refused: count('connectionsRefused'),
+      badProxyHeader: count('proxyHeaderFailures'),
       states: group(counters, /^state\.(.+)Now$/u),
     },
     requests: {

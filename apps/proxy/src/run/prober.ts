@@ -94,10 +94,12 @@ export class HttpProber implements Prober {
   }
 
   /** A connection that begins with a PROXY protocol header: we speak for ourselves. */
-  #announced({ backend }: Probe): Pick<RequestOptions, 'createConnection'> {
+  #announced({ backend }: Probe): Pick<RequestOptions, 'agent' | 'createConnection'> {
     const version = this.#proxyProtocol;
     if (version === null) return {};
     return {
+      // With an agent of its own, even none (`false`), Node makes the connection itself.
+      agent: undefined,
       createConnection: () => {
         const socket = net.connect(backend.port, backend.host);
         socket.write(encodeProxyHeader(version, undefined));
