@@ -119,7 +119,12 @@ interface UnaryResult {
   readonly status: grpc.StatusObject;
 }
 
-function ask(client: grpc.Client, request: Buffer, metadata = new grpc.Metadata(), options: grpc.CallOptions = {}): Promise<UnaryResult> {
+function ask(
+  client: grpc.Client,
+  request: Buffer,
+  metadata = new grpc.Metadata(),
+  options: grpc.CallOptions = {},
+): Promise<UnaryResult> {
   return new Promise((resolve) => {
     let answer: Pick<UnaryResult, 'error' | 'value'> | undefined;
     let head: grpc.Metadata | undefined;
@@ -127,10 +132,18 @@ function ask(client: grpc.Client, request: Buffer, metadata = new grpc.Metadata(
     const done = (): void => {
       if (answer !== undefined && status !== undefined) resolve({ ...answer, head, status });
     };
-    const call = client.makeUnaryRequest(echo.unary.path, bytes, bytes, request, metadata, options, (error, value) => {
-      answer = { error, value };
-      done();
-    });
+    const call = client.makeUnaryRequest(
+      echo.unary.path,
+      bytes,
+      bytes,
+      request,
+      metadata,
+      options,
+      (error, value) => {
+        answer = { error, value };
+        done();
+      },
+    );
     call.on('metadata', (got) => (head = got));
     call.on('status', (got) => {
       status = got;
@@ -194,8 +207,11 @@ test('client streaming: all that was sent, then one answer', async () => {
   const { client } = await start();
   const sum = createHash('sha256');
   const digest = await new Promise<Buffer | undefined>((resolve, reject) => {
-    const call = client.makeClientStreamRequest<Buffer, Buffer>(echo.upload.path, bytes, bytes, (error, value) =>
-      error === null ? resolve(value) : reject(error),
+    const call = client.makeClientStreamRequest<Buffer, Buffer>(
+      echo.upload.path,
+      bytes,
+      bytes,
+      (error, value) => (error === null ? resolve(value) : reject(error)),
     );
     for (let i = 0; i < 200; i++) {
       const message = randomBytes(9_000 + i);
@@ -223,7 +239,9 @@ test('both at once: each answer comes while the request is still open', async ()
 test('a deadline reaches the server, and ends the call on both sides', async () => {
   const { client, seen } = await start();
   const before = performance.now();
-  const { error } = await ask(client, Buffer.from('never'), new grpc.Metadata(), { deadline: Date.now() + 300 });
+  const { error } = await ask(client, Buffer.from('never'), new grpc.Metadata(), {
+    deadline: Date.now() + 300,
+  });
   expect(error?.code).toBe(grpc.status.DEADLINE_EXCEEDED);
   expect(performance.now() - before).toBeLessThan(2_000);
   expect(seen.deadlines[0]).toBeLessThanOrEqual(300);
@@ -248,6 +266,10 @@ test('a cancelled call is cancelled at the server within a second', async () => 
 
 test('many calls at a time share connections', async () => {
   const { client } = await start();
-  const answers = await Promise.all(Array.from({ length: 300 }, (_, i) => ask(client, Buffer.from(`call ${i}`))));
-  expect(answers.map(({ value }) => value?.toString())).toEqual(Array.from({ length: 300 }, (_, i) => `call ${i}`));
+  const answers = await Promise.all(
+    Array.from({ length: 300 }, (_, i) => ask(client, Buffer.from(`call ${i}`))),
+  );
+  expect(answers.map(({ value }) => value?.toString())).toEqual(
+    Array.from({ length: 300 }, (_, i) => `call ${i}`),
+  );
 });

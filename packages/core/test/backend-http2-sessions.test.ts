@@ -3,7 +3,14 @@ import net from 'node:net';
 import tls from 'node:tls';
 import { afterAll, expect, onTestFinished, test } from 'vitest';
 import { Authority } from './support/certificates.ts';
-import { connectH2, exchange, listening, startH2Backend, startH2Front, type H2Answer } from './support/h2-backend.ts';
+import {
+  connectH2,
+  exchange,
+  listening,
+  startH2Backend,
+  startH2Front,
+  type H2Answer,
+} from './support/h2-backend.ts';
 import { turns, until } from './support/wait.ts';
 
 const authority = new Authority();
@@ -22,7 +29,11 @@ test('over TLS the backend must choose h2 by ALPN, and have a certificate that v
   });
   const answer = await exchange(await connectH2(front.port), get);
   expect(answer.body.toString()).toBe('secure');
-  const strict = await startH2Front({ backends: [good.port], protocol: 'h2', tls: { serverName: 'localhost' } });
+  const strict = await startH2Front({
+    backends: [good.port],
+    protocol: 'h2',
+    tls: { serverName: 'localhost' },
+  });
   expect(status(await exchange(await connectH2(strict.port), get))).toBe(502);
   const old = tls.createServer(pair, (socket) => socket.on('error', () => socket.destroy()));
   const port = await listening(old);
@@ -159,7 +170,8 @@ test('GOAWAY: a request that the backend did not look at goes to it again, whate
     held.push(stream);
     // The second one was not looked at, it says.
     if (held.length === 2) backend.sessions[0]!.goaway(0, 1);
-    if (held.length === 3) for (const one of [held[0]!, held[2]!]) one.respond({ ':status': 200 }, { endStream: true });
+    if (held.length === 3)
+      for (const one of [held[0]!, held[2]!]) one.respond({ ':status': 200 }, { endStream: true });
   });
   const { port, engine } = await startH2Front({ backends: [backend.port] });
   const client = await connectH2(port);

@@ -14,14 +14,22 @@ test('a request of HTTP/1.1 becomes a stream, with pseudo-fields, and what the p
     response.end('hello');
   });
   const { port } = await startH2Front({ backends: [backend.port] });
-  const answer = await new Promise<{ status: number; body: string; headers: http.IncomingHttpHeaders }>((resolve) => {
-    const headers = { Host: 'app.example', Cookie: 'a=1; b=2', 'X-Hop': '1', Connection: 'close, x-hop', 'X-Kept': 'Ä' };
-    http.get({ port, host: '127.0.0.1', path: '/p?q=1', headers, agent: false }, (response) => {
-      let body = '';
-      response.on('data', (chunk: Buffer) => (body += chunk.toString()));
-      response.on('end', () => resolve({ status: response.statusCode!, body, headers: response.headers }));
-    });
-  });
+  const answer = await new Promise<{ status: number; body: string; headers: http.IncomingHttpHeaders }>(
+    (resolve) => {
+      const headers = {
+        Host: 'app.example',
+        Cookie: 'a=1; b=2',
+        'X-Hop': '1',
+        Connection: 'close, x-hop',
+        'X-Kept': 'Ä',
+      };
+      http.get({ port, host: '127.0.0.1', path: '/p?q=1', headers, agent: false }, (response) => {
+        let body = '';
+        response.on('data', (chunk: Buffer) => (body += chunk.toString()));
+        response.on('end', () => resolve({ status: response.statusCode!, body, headers: response.headers }));
+      });
+    },
+  );
   expect(answer.status).toBe(200);
   expect(answer.body).toBe('hello');
   expect(answer.headers['x-answer']).toBe('yes');
@@ -37,7 +45,8 @@ test('a request of HTTP/1.1 becomes a stream, with pseudo-fields, and what the p
     via: '1.1 rp',
   });
   expect(seen['x-request-id']).toBeTypeOf('string');
-  for (const name of ['host', 'connection', 'x-hop', 'te', 'transfer-encoding']) expect(seen).not.toHaveProperty(name);
+  for (const name of ['host', 'connection', 'x-hop', 'te', 'transfer-encoding'])
+    expect(seen).not.toHaveProperty(name);
 });
 
 test('large bodies pass both ways under flow control, whole', async () => {
@@ -45,8 +54,10 @@ test('large bodies pass both ways under flow control, whole', async () => {
   const { port } = await startH2Front({ backends: [backend.port] });
   const client = await connectH2(port);
   const bodies = Array.from({ length: 4 }, () => randomBytes(1_500_000));
-  const answers = await Promise.all(bodies.map((body) => exchange(client, { ':method': 'POST', ':path': '/' }, body)));
-  expect(answers.map(({ headers, code }) => [headers[":status"], code])).toEqual(bodies.map(() => [200, 0]));
+  const answers = await Promise.all(
+    bodies.map((body) => exchange(client, { ':method': 'POST', ':path': '/' }, body)),
+  );
+  expect(answers.map(({ headers, code }) => [headers[':status'], code])).toEqual(bodies.map(() => [200, 0]));
   expect(answers.map(({ body }) => hash(body))).toEqual(bodies.map(hash));
   expect(backend.sessions).toHaveLength(1);
 });

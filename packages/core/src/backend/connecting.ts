@@ -172,7 +172,9 @@ function connectFailure(target: BackendTarget, error: Error | undefined): ProxyF
   const reason = error?.message ?? 'closed before it was ready';
   const code = (error as NodeJS.ErrnoException | undefined)?.code ?? '';
   // A certificate that does not verify, or a peer that speaks no TLS: which one stands in the log.
-  const secure = /^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|HOSTNAME_MISMATCH|EPROTO)/.test(code);
+  const secure = /^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|HOSTNAME_MISMATCH|EPROTO)/.test(
+    code,
+  );
   return new ProxyFailure(secure ? 'BACKEND_TLS' : 'BACKEND_REFUSED', `${target.key}: ${reason}`, error);
 }
 

@@ -188,7 +188,8 @@ export class BackendConnection extends Timer implements BackendStream, SocketUse
       at = parser.position;
       // Noticed before the end of the response is handed on, while it can still be refused.
       if (at < length && (parser.complete || event === ParserEvent.end) && parser.head!.status >= 200) {
-        if (!isLongerBody(parser.head!, chunk.toString('latin1', at, Math.min(at + 5, length)))) return this.#surplus();
+        if (!isLongerBody(parser.head!, chunk.toString('latin1', at, Math.min(at + 5, length))))
+          return this.#surplus();
         this.#dead = true;
       }
       switch (event) {
@@ -226,7 +227,9 @@ export class BackendConnection extends Timer implements BackendStream, SocketUse
     }
     if (head.status < 200) {
       if (++this.#informational > informationalLimit) {
-        this.#fail(new ProxyFailure('BACKEND_INVALID', `more than ${informationalLimit} informational responses`));
+        this.#fail(
+          new ProxyFailure('BACKEND_INVALID', `more than ${informationalLimit} informational responses`),
+        );
         return false;
       }
       if (head.status === 100) this.#expecting = false;
@@ -268,7 +271,9 @@ export class BackendConnection extends Timer implements BackendStream, SocketUse
     this.#exchange = undefined;
     // What the backend was told of the client holds for the whole connection: it is nobody else's.
     if (this.#proxyProtocol === undefined && mayReuse(head, this.#requestDone, this.#dead)) {
-      const hint = head.ids.includes(FieldId.keepAlive) ? keepAliveTimeout(fieldValue(head, FieldId.keepAlive)) : 0;
+      const hint = head.ids.includes(FieldId.keepAlive)
+        ? keepAliveTimeout(fieldValue(head, FieldId.keepAlive))
+        : 0;
       if (hint > 0) this.#pool.hintIdleTimeout(hint);
       this.#runtime.wheel.disarm(this);
       this.resumeReading();
@@ -389,7 +394,12 @@ export class BackendConnection extends Timer implements BackendStream, SocketUse
 /** As latin1 text, to leave in one write with the head. */
 function proxyHeader(version: ProxyProtocolVersion, rules: ForwardRules): string {
   const { client, clientPort, localAddress, port } = rules;
-  return encodeProxyHeader(version, { address: client, port: clientPort, localAddress, localPort: port }).toString('latin1');
+  return encodeProxyHeader(version, {
+    address: client,
+    port: clientPort,
+    localAddress,
+    localPort: port,
+  }).toString('latin1');
 }
 
 /**

@@ -9,7 +9,8 @@ import {
   type Timeouts,
 } from '@rp/core';
 import http2, { type Http2SecureServer, type Http2Server, type ServerHttp2Session } from 'node:http2';
-import net, { type AddressInfo } from 'node:net';
+import type net from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
 
 /** A server of node:http2 and the sessions that it has. */
@@ -83,14 +84,21 @@ export async function startH2Front(options: H2ProxyOptions): Promise<H2Front> {
     balancer: group as unknown as ConstructorParameters<typeof Upstream>[0]['balancer'],
     createPool: (target) => {
       const { runtime } = engine;
-      const pool = new Http2BackendPool(new Http2Connector(runtime, target, options.tls), () => runtime.now, options.pool);
+      const pool = new Http2BackendPool(
+        new Http2Connector(runtime, target, options.tls),
+        () => runtime.now,
+        options.pool,
+      );
       engine.adopt(pool);
       pools.push(pool);
       return pool;
     },
   });
   const engine: Engine = new Engine({
-    settings: { routes: [{ upstream }], ...(options.timeouts === undefined ? {} : { timeouts: options.timeouts }) },
+    settings: {
+      routes: [{ upstream }],
+      ...(options.timeouts === undefined ? {} : { timeouts: options.timeouts }),
+    },
   });
   const { port } = await engine.listen({ address: '127.0.0.1', h2c: true });
   onTestFinished(() => engine.close());
@@ -130,6 +138,8 @@ export function exchange(
     stream.on('trailers', (fields) => (trailers = fields));
     stream.on('data', (chunk: Buffer) => parts.push(chunk));
     stream.on('error', () => undefined);
-    stream.on('close', () => resolve({ headers: got, body: Buffer.concat(parts), trailers, code: stream.rstCode }));
+    stream.on('close', () =>
+      resolve({ headers: got, body: Buffer.concat(parts), trailers, code: stream.rstCode }),
+    );
   });
 }

@@ -4,7 +4,8 @@ import type { BackendTarget } from '../../contracts.ts';
 import { ProxyFailure } from '../../failure.ts';
 import type { Runtime } from '../../runtime.ts';
 import { BackendSockets, Connecting, type Attempt, type BackendTls } from '../connecting.ts';
-import { Http2BackendSession, type SessionOwner } from './session.ts';
+import { Http2BackendSession } from './session.ts';
+import type { SessionOwner } from './session-life.ts';
 
 /** Opens HTTP/2 connections to one backend: by ALPN over TLS, with prior knowledge in the clear (RFC 9113 §3). */
 export class Http2Connector {

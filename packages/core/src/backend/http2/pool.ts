@@ -3,7 +3,8 @@ import type { Attempt } from '../connecting.ts';
 import type { BackendStream } from '../stream.ts';
 import { BACKOFF_FIRST, BACKOFF_MOST, MAX_SESSIONS, MAX_STREAMS } from './bounds.ts';
 import type { Http2Connector } from './connector.ts';
-import type { Http2BackendSession, SessionOwner } from './session.ts';
+import type { Http2BackendSession } from './session.ts';
+import type { SessionLife, SessionOwner } from './session-life.ts';
 
 /** Limits of one pool, in milliseconds and numbers; the names are those of HTTP/1 pools. */
 export interface Http2PoolLimits {
@@ -86,9 +87,9 @@ export class Http2BackendPool implements BackendPool<BackendStream>, SessionOwne
   readonly #clock: () => number;
   #limits: Required<Http2PoolLimits>;
   /** Those that take new streams. */
-  readonly #sessions: Http2BackendSession[] = [];
+  readonly #sessions: SessionLife[] = [];
   /** Those that only end what they have. */
-  readonly #leaving: Set<Http2BackendSession> = new Set();
+  readonly #leaving: Set<SessionLife> = new Set();
   readonly #openings: Set<Opening> = new Set();
   /** Who waits, with the time at which that is too long; in the order in which they came. */
   readonly #waiters: Map<Waiter, number> = new Map();
@@ -198,7 +199,7 @@ export class Http2BackendPool implements BackendPool<BackendStream>, SessionOwne
 
   // ---- Waiting ----------------------------------------------------------------------------------------------
 
-  #roomy(): Http2BackendSession | undefined {
+  #roomy(): SessionLife | undefined {
     // Who came first is served first.
     if (this.#waiters.size > 0) return undefined;
     return this.#sessions.find(({ hasRoom }) => hasRoom);
@@ -237,7 +238,7 @@ export class Http2BackendPool implements BackendPool<BackendStream>, SessionOwne
     this.#connector.connect(opening, this);
   }
 
-  #lend(session: Http2BackendSession): BackendStream {
+  #lend(session: SessionLife): BackendStream {
     this.#acquired++;
     const stream = session.lend();
     if (session.requests >= this.#limits.maxRequestsPerConnection) session.retire();
@@ -259,7 +260,7 @@ export class Http2BackendPool implements BackendPool<BackendStream>, SessionOwne
 
   // ---- SessionOwner -----------------------------------------------------------------------------------------
 
-  sessionReady(session: Http2BackendSession): void {
+  sessionReady(session: SessionLife): void {
     const opening = this.#openingOf(session);
     if (opening !== undefined) {
       this.#openings.delete(opening);
@@ -273,19 +274,19 @@ export class Http2BackendPool implements BackendPool<BackendStream>, SessionOwne
     this.#serve(true);
   }
 
-  sessionHasRoom(_session: Http2BackendSession): void {
+  sessionHasRoom(_session: SessionLife): void {
     if (this.#waiters.size > 0) this.#serve(false);
     else if (this.#draining) this.drain();
   }
 
-  sessionLeaving(session: Http2BackendSession): void {
+  sessionLeaving(session: SessionLife): void {
     const at = this.#sessions.indexOf(session);
     if (at !== -1) this.#sessions.splice(at, 1);
     this.#leaving.add(session);
     this.#replace();
   }
 
-  sessionGone(session: Http2BackendSession, failure: Error): void {
+  sessionGone(session: SessionLife, failure: Error): void {
     const opening = this.#openingOf(session);
     if (opening !== undefined) return this.openingFailed(opening, failure);
     const at = this.#sessions.indexOf(session);
@@ -302,7 +303,7 @@ export class Http2BackendPool implements BackendPool<BackendStream>, SessionOwne
     else this.#failAll({ code: 'POOL_BACKOFF' });
   }
 
-  #openingOf(session: Http2BackendSession): Opening | undefined {
+  #openingOf(session: SessionLife): Opening | undefined {
     for (const opening of this.#openings) if (opening.session === session) return opening;
     return undefined;
   }

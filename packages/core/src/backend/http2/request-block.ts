@@ -1,4 +1,11 @@
-import { FieldId, fieldValues, forwardRequestHead, type ForwardRequest, type FrameWriter, type RequestHead } from '@rp/parser';
+import {
+  FieldId,
+  fieldValues,
+  forwardRequestHead,
+  type ForwardRequest,
+  type FrameWriter,
+  type RequestHead,
+} from '@rp/parser';
 
 /**
  * The head of a request as a header block (RFC 9113 §8.3.1). What is forwarded, dropped and added is decided once, for
@@ -17,7 +24,7 @@ export function writeRequestHead(
   const text = forwardRequestHead(request, rules, '', '');
   const fields: string[] = [];
   let authority = '';
-  for (let at = text.indexOf('\r\n') + 2; at < text.length - 2; ) {
+  for (let at = text.indexOf('\r\n') + 2; at < text.length - 2;) {
     const end = text.indexOf('\r\n', at);
     const colon = text.indexOf(':', at);
     const name = text.slice(at, colon).toLowerCase();

@@ -12,7 +12,12 @@ export function isBodiless(status: number, method: string): boolean {
  * @param list flat, pseudo-fields first
  * @param endStream nothing follows the head
  */
-export function responseHeadOf(list: readonly string[], response: ResponseFields, method: string, endStream: boolean): ResponseHead {
+export function responseHeadOf(
+  list: readonly string[],
+  response: ResponseFields,
+  method: string,
+  endStream: boolean,
+): ResponseHead {
   const fields = list.slice(response.regular);
   const count = fields.length >>> 1;
   const ids = Array<FieldId>(count);
