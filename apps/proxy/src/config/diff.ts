@@ -25,7 +25,11 @@ export interface Plan {
 type Mapping = Readonly<Record<string, unknown>>;
 
 /** What a running process cannot change: its threads and the sockets it listens on. */
-const RESTART = /^(?:workers|admin(?:\..+)?|listeners\[[^\]]*\](?:\.(?:address|port|proxyProtocol|http2|h2c|tls))?)$/u;
+const RESTART = new RegExp(
+  String.raw`^(?:workers|admin(?:\..+)?|listeners\[[^\]]*\]` +
+    String.raw`(?:\.(?:address|port|proxyProtocol|http2|h2c|tls|tls\.(?:minVersion|ciphers|clientAuth(?:\..+)?|strictSni|handshakeTimeout|ticketRotation)))?)$`,
+  'u',
+);
 
 const isMapping = (value: unknown): value is Mapping =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,5 +1,5 @@
 import type { ListeningAddress } from '../cli/io.ts';
-import type { Listener } from '../config/index.ts';
+import type { Listener, ListenerTls } from '../config/index.ts';
 
 /**
  * Listeners as they run, which a reload cannot open or close: what it changes inside of them (certificates, say) is
@@ -39,7 +39,21 @@ export class RunningListeners {
       if (same === undefined) return running;
       // What a listener was opened with: one that a worker opens later must not differ from the others.
       const { proxyProtocol, h2c, http2 } = running;
-      return { ...same, port: running.port, proxyProtocol, h2c, http2 };
+      return {
+        ...same,
+        port: running.port,
+        proxyProtocol,
+        h2c,
+        http2,
+        tls: updatedTls(running.tls, same.tls),
+      };
     });
   }
+}
+
+/** Certificates and HSTS follow; what a TLS server is made with stays. */
+function updatedTls(running: ListenerTls | null, wanted: ListenerTls | null): ListenerTls | null {
+  if (running === null || wanted === null) return wanted;
+  const { minVersion, ciphers, clientAuth, strictSni, handshakeTimeout, ticketRotation } = running;
+  return { ...wanted, minVersion, ciphers, clientAuth, strictSni, handshakeTimeout, ticketRotation };
 }

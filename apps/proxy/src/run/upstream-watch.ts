@@ -199,7 +199,8 @@ export class UpstreamWatch {
   }
 }
 
-function checkOptions(check: HealthCheck): HealthCheckOptions {
+/** A health check in the words of `@rp/balancer`. */
+export function checkOptions(check: HealthCheck): HealthCheckOptions {
   return {
     method: check.method,
     path: check.path,

@@ -26,14 +26,14 @@ const most = { min: 0, max: 1_000_000 };
 export const pool: Section<Pool> = section(
   'Connections to each backend, counted over all worker threads.',
   {
-    maxConnections: integer({ doc: 'Open connections per backend.', fallback: 32, min: 1, max: 1_000_000 }),
+    maxConnections: integer({ doc: 'Open connections per backend; over HTTP/2 four at most for each worker, since requests share them.', fallback: 32, min: 1, max: 1_000_000 }),
     minIdle: integer({
-      doc: 'Idle connections kept ready. Left out: 4, or `maxIdle` if that is less.',
+      doc: 'Idle connections kept ready (HTTP/1.1, and not with `proxyProtocol`). Left out: 4, or `maxIdle` if that is less.',
       fallback: 4,
       ...most,
     }),
     maxIdle: integer({
-      doc: 'Idle connections kept at most. Left out: 16, or `maxConnections` if that is less.',
+      doc: 'Idle connections kept at most (HTTP/1.1). Left out: 16, or `maxConnections` if that is less.',
       fallback: 16,
       ...most,
     }),
@@ -58,7 +58,7 @@ export const pool: Section<Pool> = section(
       max: 1_000_000_000,
     }),
     onExhausted: choice(['queue', 'overflow', 'fail'], {
-      doc: 'When all are busy: wait in a queue, open a temporary connection, or answer 503.',
+      doc: 'When all are busy: wait in a queue, open a temporary connection, or answer 503. HTTP/2 always waits in the queue.',
       fallback: 'queue',
     }),
     queueTimeout: duration({ doc: 'Longest wait in the queue, then 503.', fallback: '5s' }),
