@@ -32,7 +32,9 @@ class Silent extends Timer {
 }
 
 function requestHead(): RequestHead {
-  const bytes = Buffer.from('GET /index.html HTTP/1.1\r\nHost: app.example.com\r\nAccept: */*\r\nUser-Agent: bench\r\n\r\n');
+  const bytes = Buffer.from(
+    'GET /index.html HTTP/1.1\r\nHost: app.example.com\r\nAccept: */*\r\nUser-Agent: bench\r\n\r\n',
+  );
   const parser = new RequestParser();
   if (parser.execute(bytes, 0, bytes.length) !== ParserEvent.head) throw new Error('no head');
   const { head } = parser;
@@ -63,7 +65,11 @@ function routing(): void {
   const only = new RouteTable([{ upstream: 1 }]);
   measure('route table, one upstream', () => void only.find('app.example.com', '/x'));
   const many = new RouteTable(
-    Array.from({ length: 1000 }, (_, i) => ({ host: i % 2 === 0 ? `h${i}.example.com` : `*.w${i}.example.com`, path: '/a', upstream: i })),
+    Array.from({ length: 1000 }, (_, i) => ({
+      host: i % 2 === 0 ? `h${i}.example.com` : `*.w${i}.example.com`,
+      path: '/a',
+      upstream: i,
+    })),
   );
   measure('route table, exact host of 1,000', () => void many.find('h500.example.com:8080', '/a/b'));
   measure('route table, wildcard of 1,000', () => void many.find('x.y.w501.example.com', '/a/b'));
@@ -92,7 +98,12 @@ function small(): void {
   measure('check of a head that handlers had', () => void isRequestIntact(head));
   const failure = new ProxyFailure('NO_ROUTE', 'bench');
   measure('answer to a failure, as bytes', () => {
-    serializeAnswer(answerFor(failure, 'id-1', 'text/html,*/*;q=0.8'), '', false, 'Tue, 14 Nov 2023 22:13:20 GMT');
+    serializeAnswer(
+      answerFor(failure, 'id-1', 'text/html,*/*;q=0.8'),
+      '',
+      false,
+      'Tue, 14 Nov 2023 22:13:20 GMT',
+    );
   });
 }
 

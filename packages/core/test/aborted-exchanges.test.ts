@@ -17,7 +17,10 @@ async function settle(proxy: TestProxy): Promise<void> {
 async function run(seed: number, count: number, dies: boolean): Promise<void> {
   const random = new Random(seed);
   const backend = await startBackend(chanceful(random, dies));
-  const proxy = await startProxy({ backends: [backend.port], pool: { idleTimeout: 2000, maxConnections: 8 } });
+  const proxy = await startProxy({
+    backends: [backend.port],
+    pool: { idleTimeout: 2000, maxConnections: 8 },
+  });
   // The first exchange makes what is made once.
   await abort(random, proxy.port);
   await settle(proxy);
@@ -37,9 +40,12 @@ async function run(seed: number, count: number, dies: boolean): Promise<void> {
 const ABORTS = Number(process.env['ABORTS'] ?? 150);
 
 describe('what is left of exchanges that did not end well', () => {
-  it.each([1, 2, 3, 4])('clients that leave at random points leave nothing behind (seed %i)', async (seed) => {
-    await run(seed, ABORTS, false);
-  });
+  it.each([1, 2, 3, 4])(
+    'clients that leave at random points leave nothing behind (seed %i)',
+    async (seed) => {
+      await run(seed, ABORTS, false);
+    },
+  );
 
   it.each([11, 12, 13, 14])('nor do backends that die at random points (seed %i)', async (seed) => {
     await run(seed, ABORTS, true);
@@ -61,7 +67,10 @@ describe('what is left of exchanges that did not end well', () => {
     first.socket.resetAndDestroy();
     await backend.received(2);
     expect(backend.connections[0]!.closed).toBe(true);
-    expect(backend.requests.map(({ start }) => start)).toEqual(['GET /first HTTP/1.1', 'GET /waits HTTP/1.1']);
+    expect(backend.requests.map(({ start }) => start)).toEqual([
+      'GET /first HTTP/1.1',
+      'GET /waits HTTP/1.1',
+    ]);
     expect(proxy.count('clientAborts')).toBe(2);
     waits.destroy();
   });

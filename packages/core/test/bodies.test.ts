@@ -97,7 +97,9 @@ describe('a response body', () => {
   });
 
   it('of a backend that closes after each response arrives whole each time', async () => {
-    const { backend, proxy } = await startPair((_request, connection) => connection.end(ok('x'.repeat(1000), 'Connection: close')));
+    const { backend, proxy } = await startPair((_request, connection) =>
+      connection.end(ok('x'.repeat(1000), 'Connection: close')),
+    );
     const client = await RawClient.connect(proxy.port);
     for (let i = 1; i <= 20; i++) {
       client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
@@ -115,7 +117,9 @@ describe('a response body', () => {
 describe('server-sent events', () => {
   it('leave as they come: nothing is held back', async () => {
     const { backend, proxy } = await startPair((_request, connection) =>
-      connection.write('HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n'),
+      connection.write(
+        'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n',
+      ),
     );
     const client = await RawClient.connect(proxy.port);
     client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
@@ -126,7 +130,9 @@ describe('server-sent events', () => {
       await client.receives(event);
     }
     backend.connections[0]!.write('0\r\n\r\n');
-    expect((await client.response()).body.toString()).toBe('data: 0\n\ndata: 1\n\ndata: 2\n\ndata: 3\n\ndata: 4\n\n');
+    expect((await client.response()).body.toString()).toBe(
+      'data: 0\n\ndata: 1\n\ndata: 2\n\ndata: 3\n\ndata: 4\n\n',
+    );
     client.destroy();
   });
 });
@@ -144,7 +150,9 @@ describe('trailers', () => {
   it('of a request that waited for its connection are passed on', async () => {
     const { backend, proxy } = await startPair();
     const client = await RawClient.connect(proxy.port);
-    client.write('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX-Sum: 1\r\n\r\n');
+    client.write(
+      'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX-Sum: 1\r\n\r\n',
+    );
     await client.response();
     expect(backend.requests[0]!.trailers).toEqual([['X-Sum', '1']]);
     client.destroy();
@@ -152,7 +160,9 @@ describe('trailers', () => {
 
   it('of a response are passed on, and never to HTTP/1.0', async () => {
     const { proxy } = await startPair((_request, connection) =>
-      connection.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n1\r\na\r\n0\r\nX-Sum: 7\r\nHost: b\r\n\r\n'),
+      connection.write(
+        'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n1\r\na\r\n0\r\nX-Sum: 7\r\nHost: b\r\n\r\n',
+      ),
     );
     const response = await ask(proxy.port, 'GET / HTTP/1.1\r\nHost: a\r\n\r\n');
     expect(response.trailers).toEqual([['X-Sum', '7']]);
@@ -163,23 +173,30 @@ describe('trailers', () => {
     old.destroy();
   });
 
-  it.each(['Content-Length: 5', 'Transfer-Encoding: chunked'])('that frame (%s) never get anywhere', async (line) => {
-    const { backend, proxy } = await startPair((_request, connection) =>
-      connection.write(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n${line}\r\n\r\n`),
-    );
-    const bytes = `POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n${line}\r\n\r\n`;
-    const client = await RawClient.connect(proxy.port);
-    client.write(bytes);
-    expect([200, 400]).toContain(status(await client.response()));
-    client.destroy();
-    expect(backend.requests.flatMap(({ trailers }) => trailers)).toEqual([]);
-    const response = await ask(proxy.port, 'GET / HTTP/1.1\r\nHost: a\r\n\r\n');
-    expect(response.trailers).toEqual([]);
-  });
+  it.each(['Content-Length: 5', 'Transfer-Encoding: chunked'])(
+    'that frame (%s) never get anywhere',
+    async (line) => {
+      const { backend, proxy } = await startPair((_request, connection) =>
+        connection.write(
+          `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n${line}\r\n\r\n`,
+        ),
+      );
+      const bytes = `POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n${line}\r\n\r\n`;
+      const client = await RawClient.connect(proxy.port);
+      client.write(bytes);
+      expect([200, 400]).toContain(status(await client.response()));
+      client.destroy();
+      expect(backend.requests.flatMap(({ trailers }) => trailers)).toEqual([]);
+      const response = await ask(proxy.port, 'GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+      expect(response.trailers).toEqual([]);
+    },
+  );
 
   it('of a response are bounded', async () => {
     const { proxy } = await startPair((_request, connection) =>
-      connection.write(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n${'X: 1\r\n'.repeat(101)}\r\n`),
+      connection.write(
+        `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n${'X: 1\r\n'.repeat(101)}\r\n`,
+      ),
     );
     expect((await ask(proxy.port, 'GET / HTTP/1.1\r\nHost: a\r\n\r\n')).start).toContain('502');
   });
@@ -206,7 +223,7 @@ describe('backpressure', () => {
     client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
     await backend.received(1);
     // What the kernel's buffers take, and no more: the rest stays where it is.
-    for (let before = -1; before !== sent; ) {
+    for (let before = -1; before !== sent;) {
       before = sent;
       await turns(200);
     }
@@ -221,7 +238,9 @@ describe('backpressure', () => {
   });
 
   it('a backend that does not read stops the client, and gets everything once it reads', async () => {
-    const { backend, proxy } = await startPair({ onConnection: (connection) => void connection.socket.pause() });
+    const { backend, proxy } = await startPair({
+      onConnection: (connection) => void connection.socket.pause(),
+    });
     const client = await RawClient.connect(proxy.port);
     client.write(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${big}\r\n\r\n`);
     const piece = sample(1024 * 1024);
@@ -234,7 +253,7 @@ describe('backpressure', () => {
     };
     more();
     await until(() => backend.connections.length === 1);
-    for (let before = -1; before !== sent; ) {
+    for (let before = -1; before !== sent;) {
       before = sent;
       await turns(200);
     }

@@ -11,7 +11,8 @@ const bug = (): never => {
 const get = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 
 describe('a mistake of ours that a peer brings to light costs one connection, never the process', () => {
-  const internal = (proxy: TestProxy): number => proxy.log.lines.filter(({ message }) => message === 'internal error').length;
+  const internal = (proxy: TestProxy): number =>
+    proxy.log.lines.filter(({ message }) => message === 'internal error').length;
 
   it('while a client’s bytes are read: that client is gone, the next one is served', async () => {
     const { proxy } = await startPair();

@@ -5,7 +5,13 @@ import { ProxyFailure } from '../src/failure.ts';
 import { RecordingBackend } from './support/backend.ts';
 import { RawClient, status } from './support/client.ts';
 import { field } from './support/message.ts';
-import { startBackend, startProxy, type startPair, type ProxyOptions, type TestProxy } from './support/proxy.ts';
+import {
+  startBackend,
+  startProxy,
+  type startPair,
+  type ProxyOptions,
+  type TestProxy,
+} from './support/proxy.ts';
 import { until } from './support/wait.ts';
 
 type Script = Parameters<typeof startPair>[0];
@@ -39,13 +45,18 @@ const meetings: Partial<Record<FailureCode, Meeting>> = {
       await proxy.advance(1100);
     },
   },
-  BODY_TOO_LARGE: { request: 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n', options: { limits: { body: 4 } } },
+  BODY_TOO_LARGE: {
+    request: 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n',
+    options: { limits: { body: 4 } },
+  },
   TARGET_TOO_LONG: { request: `GET /${'x'.repeat(9000)} HTTP/1.1\r\nHost: a\r\n`, textOnly: true },
   EXPECTATION_FAILED: { request: `${get}Expect: x\r\n`, textOnly: true },
   MISDIRECTED: {
     request: get,
     prepare: (proxy) =>
-      void proxy.engine.hooks.requestParsed.on(({ exchange }) => exchange.fail(new ProxyFailure('MISDIRECTED', 'wrong host'))),
+      void proxy.engine.hooks.requestParsed.on(({ exchange }) =>
+        exchange.fail(new ProxyFailure('MISDIRECTED', 'wrong host')),
+      ),
   },
   FIELDS_TOO_LARGE: { request: `${get}X: ${'x'.repeat(33_000)}\r\n`, textOnly: true },
   INTERNAL: {
@@ -62,7 +73,11 @@ const meetings: Partial<Record<FailureCode, Meeting>> = {
   BACKEND_REFUSED: { request: get, then: async () => {} },
   BACKEND_CLOSED: { request: get, backend: (_request, connection) => connection.end() },
   BACKEND_INVALID: { request: get, backend: (_request, connection) => connection.write('nonsense\r\n\r\n') },
-  BACKEND_TLS: { request: get, backend: { onConnection: (connection) => connection.write('no TLS here\r\n') }, options: { protocol: 'https' } },
+  BACKEND_TLS: {
+    request: get,
+    backend: { onConnection: (connection) => connection.write('no TLS here\r\n') },
+    options: { protocol: 'https' },
+  },
   NO_BACKEND: { request: get },
   POOL_EXHAUSTED: {
     request: get,
@@ -91,7 +106,9 @@ const meetings: Partial<Record<FailureCode, Meeting>> = {
   CACHE_ONLY: {
     request: get,
     prepare: (proxy) =>
-      void proxy.engine.hooks.requestParsed.on(({ exchange }) => exchange.fail(new ProxyFailure('CACHE_ONLY', 'not stored'))),
+      void proxy.engine.hooks.requestParsed.on(({ exchange }) =>
+        exchange.fail(new ProxyFailure('CACHE_ONLY', 'not stored')),
+      ),
   },
   VERSION_NOT_SUPPORTED: { request: 'GET / HTTP/3.0\r\nHost: a\r\n', textOnly: true },
 };
@@ -102,10 +119,18 @@ const formats = [
   ['application/json', /^application\/json/, (id: string) => `"requestId":"${id}"`],
 ] as const;
 
-async function meet(meeting: Meeting, code: FailureCode, accept: string): Promise<{ text: string; client: RawClient; proxy: TestProxy }> {
+async function meet(
+  meeting: Meeting,
+  code: FailureCode,
+  accept: string,
+): Promise<{ text: string; client: RawClient; proxy: TestProxy }> {
   const backend = await startBackend(meeting.backend ?? {});
   const dead = code === 'BACKEND_REFUSED' ? await deadPort() : backend.port;
-  const proxy = await startProxy({ group: { allDown: 'reject' }, ...meeting.options, backends: code === 'NO_BACKEND' ? [] : [dead] });
+  const proxy = await startProxy({
+    group: { allDown: 'reject' },
+    ...meeting.options,
+    backends: code === 'NO_BACKEND' ? [] : [dead],
+  });
   meeting.prepare?.(proxy);
   if (code === 'POOL_EXHAUSTED') {
     const first = await RawClient.connect(proxy.port);
@@ -152,7 +177,9 @@ describe('every row of the failure table, from a socket', () => {
     expect(field(response, 'connection')).toBe(row.close ? 'close' : undefined);
     expect(field(response, 'retry-after') !== undefined).toBe(row.status === 503);
     // Nothing of our insides: addresses, ports, paths, stacks, other people's words.
-    expect(text).not.toMatch(/127\.0\.0\.1|localhost|secret|node:|\.ts\b|at \w+ \(|ECONN|POOL_(?!EXHAUSTED)|llhttp/);
+    expect(text).not.toMatch(
+      /127\.0\.0\.1|localhost|secret|node:|\.ts\b|at \w+ \(|ECONN|POOL_(?!EXHAUSTED)|llhttp/,
+    );
     expect(proxy.count(`failure.${code}`)).toBe(1);
     client.destroy();
   });
@@ -160,7 +187,9 @@ describe('every row of the failure table, from a socket', () => {
 
 describe('failures without an answer', () => {
   it('are those of a client that is gone, or that takes nothing, and of a shutdown', () => {
-    const silentCodes = (Object.keys(failures) as FailureCode[]).filter((code) => failures[code].status === 0);
+    const silentCodes = (Object.keys(failures) as FailureCode[]).filter(
+      (code) => failures[code].status === 0,
+    );
     expect(silentCodes).toEqual(['CLIENT_GONE', 'CLIENT_STALLED', 'DRAINED']);
   });
 });
@@ -168,12 +197,22 @@ describe('failures without an answer', () => {
 describe('the table in the README', () => {
   it('is the table in the code', () => {
     const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
-    const rows = [...readme.matchAll(/^\| `([A-Z_]+)` \| (\d+|—) \| (client|backend|proxy) \| (yes|no|reusedOnly) \| (yes|no) \| (.+?) \|$/gm)];
+    const rows = [
+      ...readme.matchAll(
+        /^\| `([A-Z_]+)` \| (\d+|—) \| (client|backend|proxy) \| (yes|no|reusedOnly) \| (yes|no) \| (.+?) \|$/gm,
+      ),
+    ];
     const found = Object.fromEntries(rows.map(([, code, ...rest]) => [code, rest]));
     const wanted = Object.fromEntries(
       Object.entries(failures).map(([code, row]) => [
         code,
-        [row.status === 0 ? '—' : String(row.status), row.source, row.retryable, row.close ? 'yes' : 'no', row.message],
+        [
+          row.status === 0 ? '—' : String(row.status),
+          row.source,
+          row.retryable,
+          row.close ? 'yes' : 'no',
+          row.message,
+        ],
       ]),
     );
     expect(found).toEqual(wanted);

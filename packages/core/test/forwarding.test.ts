@@ -7,7 +7,8 @@ import { ok } from './support/backend.ts';
 describe('fields of a request', () => {
   it('reach the backend with name case, order and value unchanged, and ours are added once', async () => {
     const { backend, proxy } = await startPair();
-    const fields = 'hOsT: app.example:81\r\nX-b: 1\r\nACCEPT: text/*;q=0.3,  x\r\nx-B: two  words\r\nCookie: a=1; b="2"\r\nX-Empty:\r\n';
+    const fields =
+      'hOsT: app.example:81\r\nX-b: 1\r\nACCEPT: text/*;q=0.3,  x\r\nx-B: two  words\r\nCookie: a=1; b="2"\r\nX-Empty:\r\n';
     await ask(proxy.port, `GET /Pa%2Fth/../x?B=1&a=%20 HTTP/1.1\r\n${fields}\r\n`);
     const [request] = backend.requests;
     expect(request!.start).toBe('GET /Pa%2Fth/../x?B=1&a=%20 HTTP/1.1');
@@ -106,7 +107,18 @@ describe('fields of a response', () => {
   it('reach the client unchanged but for hop-by-hop ones and Via', async () => {
     const { proxy } = await startPair((_request, connection) =>
       connection.write(
-        ok('x', 'sErVer: s', 'X-A: 1', 'x-a:  two', 'Set-Cookie: a=1', 'Set-Cookie: b=2', 'Connection: X-Hop', 'X-Hop: 1', 'Keep-Alive: timeout=5', 'Date: then'),
+        ok(
+          'x',
+          'sErVer: s',
+          'X-A: 1',
+          'x-a:  two',
+          'Set-Cookie: a=1',
+          'Set-Cookie: b=2',
+          'Connection: X-Hop',
+          'X-Hop: 1',
+          'Keep-Alive: timeout=5',
+          'Date: then',
+        ),
       ),
     );
     const response = await ask(proxy.port, 'GET / HTTP/1.1\r\nHost: a\r\n\r\n');
@@ -136,7 +148,9 @@ describe('methods', () => {
       const { backend, proxy } = await startPair();
       const client = await RawClient.connect(proxy.port);
       client.write(`${method} /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc`);
-      client.write(`${method} /2 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nxyz\r\n0\r\n\r\n`);
+      client.write(
+        `${method} /2 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nxyz\r\n0\r\n\r\n`,
+      );
       client.write(`${method} /3 HTTP/1.1\r\nHost: a\r\n\r\n`);
       await client.responses(3);
       expect(backend.requests.map(({ start, body }) => [start, body.toString()])).toEqual([
@@ -144,7 +158,12 @@ describe('methods', () => {
         [`${method} /2 HTTP/1.1`, 'xyz'],
         [`${method} /3 HTTP/1.1`, ''],
       ]);
-      expect(backend.requests.map((request) => [field(request, 'content-length'), field(request, 'transfer-encoding')])).toEqual([
+      expect(
+        backend.requests.map((request) => [
+          field(request, 'content-length'),
+          field(request, 'transfer-encoding'),
+        ]),
+      ).toEqual([
         ['3', undefined],
         [undefined, 'chunked'],
         [undefined, undefined],
@@ -166,7 +185,9 @@ describe('methods', () => {
 describe('HEAD, 204 and 304', () => {
   it('HEAD keeps the length of what GET would bring, and no body follows', async () => {
     const { backend, proxy } = await startPair((request, connection) =>
-      connection.write(request.start.startsWith('HEAD') ? 'HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n' : ok('next')),
+      connection.write(
+        request.start.startsWith('HEAD') ? 'HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n' : ok('next'),
+      ),
     );
     const client = await RawClient.connect(proxy.port);
     client.write('HEAD / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n');
@@ -182,7 +203,9 @@ describe('HEAD, 204 and 304', () => {
     ['304 Not Modified', 'Content-Length: 55\r\n'],
     ['304 Not Modified', ''],
   ])('%s with %j has no body, and the connections go on', async (line, lines) => {
-    const { backend, proxy } = await startPair((_request, connection) => connection.write(`HTTP/1.1 ${line}\r\nETag: "a"\r\n${lines}\r\n`));
+    const { backend, proxy } = await startPair((_request, connection) =>
+      connection.write(`HTTP/1.1 ${line}\r\nETag: "a"\r\n${lines}\r\n`),
+    );
     const client = await RawClient.connect(proxy.port);
     client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
     await client.responses(1);

@@ -57,7 +57,9 @@ describe('a hook point', () => {
       await Promise.resolve();
       order.push('a');
     });
-    const thenable = { then: (resolve: (value: undefined) => void) => void queueMicrotask(() => resolve(undefined)) };
+    const thenable = {
+      then: (resolve: (value: undefined) => void) => void queueMicrotask(() => resolve(undefined)),
+    };
     point.on((() => thenable) as unknown as HookHandler<string>);
     point.on(() => void order.push('b'));
     run();
@@ -78,9 +80,19 @@ describe('a hook point', () => {
   });
 
   it.each([
-    ['throws', (): never => { throw new Error('no'); }],
+    [
+      'throws',
+      (): never => {
+        throw new Error('no');
+      },
+    ],
     ['rejects', (): Promise<never> => Promise.reject(new Error('no'))],
-    ['throws what is no error', (): never => { throw 'no' as unknown as Error; }],
+    [
+      'throws what is no error',
+      (): never => {
+        throw 'no' as unknown as Error;
+      },
+    ],
   ])('a handler that %s is reported and skipped, or refuses if it said so', async (_name, handler) => {
     for (const onFailure of ['skip', 'refuse'] as const) {
       const { point, verdicts, failures, run } = hookPoint();
@@ -96,7 +108,13 @@ describe('a hook point', () => {
     vi.useFakeTimers();
     const { point, verdicts, failures, run } = hookPoint();
     let late: ((verdict: LocalAnswer) => void) | undefined;
-    point.on(() => new Promise((resolve) => { late = resolve; }), { timeBudget: 100 });
+    point.on(
+      () =>
+        new Promise((resolve) => {
+          late = resolve;
+        }),
+      { timeBudget: 100 },
+    );
     run();
     await vi.advanceTimersByTimeAsync(99);
     expect(verdicts).toEqual([]);
@@ -141,28 +159,46 @@ describe('the events of an exchange', () => {
     hooks.responseReceived.on(({ response }) => void seen.push(`received ${response.status}`));
     hooks.responseSent.on(({ status: sent, bytesSent }) => void seen.push(`sent ${sent} ${bytesSent}`));
     await ask(proxy.port, get);
-    expect(seen).toEqual(['connected 127.0.0.1', 'parsed GET', 'selected true', 'received 200', 'sent 200 2']);
+    expect(seen).toEqual([
+      'connected 127.0.0.1',
+      'parsed GET',
+      'selected true',
+      'received 200',
+      'sent 200 2',
+    ]);
   });
 
   const points = ['requestParsed', 'backendSelected', 'responseReceived'] as const;
   const kinds = ['synchronous', 'asynchronous'] as const;
   const each = points.flatMap((point) => kinds.map((kind) => [point, kind] as const));
-  const reply = (kind: (typeof kinds)[number], answer: LocalAnswer | undefined): LocalAnswer | undefined | Promise<LocalAnswer | undefined> =>
+  const reply = (
+    kind: (typeof kinds)[number],
+    answer: LocalAnswer | undefined,
+  ): LocalAnswer | undefined | Promise<LocalAnswer | undefined> =>
     kind === 'synchronous' ? answer : new Promise((resolve) => setImmediate(resolve, answer));
 
-  it.each(each)('%s may answer (%s): the backend is left alone or let go, and the connection goes on', async (point, kind) => {
-    const { backend, proxy } = await startPair((_request, connection) => connection.write(ok('theirs')));
-    const remove = proxy.engine.hooks[point].on(() => reply(kind, { status: 418, fields: ['X-Own', '1'], body: 'mine' }));
-    const client = await RawClient.connect(proxy.port);
-    client.write(get);
-    const response = await client.response();
-    expect([status(response), response.body.toString(), field(response, 'x-own')]).toEqual([418, 'mine', '1']);
-    if (point !== 'responseReceived') expect(backend.requests).toHaveLength(0);
-    remove();
-    client.write(get);
-    expect((await client.responses(2))[1]!.body.toString()).toBe('theirs');
-    client.destroy();
-  });
+  it.each(each)(
+    '%s may answer (%s): the backend is left alone or let go, and the connection goes on',
+    async (point, kind) => {
+      const { backend, proxy } = await startPair((_request, connection) => connection.write(ok('theirs')));
+      const remove = proxy.engine.hooks[point].on(() =>
+        reply(kind, { status: 418, fields: ['X-Own', '1'], body: 'mine' }),
+      );
+      const client = await RawClient.connect(proxy.port);
+      client.write(get);
+      const response = await client.response();
+      expect([status(response), response.body.toString(), field(response, 'x-own')]).toEqual([
+        418,
+        'mine',
+        '1',
+      ]);
+      if (point !== 'responseReceived') expect(backend.requests).toHaveLength(0);
+      remove();
+      client.write(get);
+      expect((await client.responses(2))[1]!.body.toString()).toBe('theirs');
+      client.destroy();
+    },
+  );
 
   it.each(each)('%s may let it pass (%s), bodies both ways included', async (point, kind) => {
     const body = 'x'.repeat(200_000);
@@ -177,22 +213,25 @@ describe('the events of an exchange', () => {
     client.destroy();
   });
 
-  it.each(each)('%s that refuses by throwing (%s): 500 with request id, nothing of the error', async (point, kind) => {
-    const { proxy } = await startPair();
-    proxy.engine.hooks[point].on(
-      () => {
-        if (kind === 'synchronous') throw new Error('secret');
-        return Promise.reject(new Error('secret'));
-      },
-      { onFailure: 'refuse' },
-    );
-    const response = await ask(proxy.port, get);
-    expect(status(response)).toBe(500);
-    expect(field(response, 'x-request-id')).toBeTruthy();
-    expect(response.body.toString()).not.toContain('secret');
-    expect(proxy.count('hookFailures')).toBe(1);
-    expect(proxy.log.lines.filter(({ message }) => message === 'a hook failed')).toHaveLength(1);
-  });
+  it.each(each)(
+    '%s that refuses by throwing (%s): 500 with request id, nothing of the error',
+    async (point, kind) => {
+      const { proxy } = await startPair();
+      proxy.engine.hooks[point].on(
+        () => {
+          if (kind === 'synchronous') throw new Error('secret');
+          return Promise.reject(new Error('secret'));
+        },
+        { onFailure: 'refuse' },
+      );
+      const response = await ask(proxy.port, get);
+      expect(status(response)).toBe(500);
+      expect(field(response, 'x-request-id')).toBeTruthy();
+      expect(response.body.toString()).not.toContain('secret');
+      expect(proxy.count('hookFailures')).toBe(1);
+      expect(proxy.log.lines.filter(({ message }) => message === 'a hook failed')).toHaveLength(1);
+    },
+  );
 
   it.each(each)('%s while the client leaves (%s): nothing is left', async (point, kind) => {
     const { proxy } = await startPair();
@@ -200,7 +239,9 @@ describe('the events of an exchange', () => {
     let called = 0;
     proxy.engine.hooks[point].on(() => {
       called++;
-      return kind === 'synchronous' ? undefined : new Promise<undefined>((resolve) => (release = () => resolve(undefined)));
+      return kind === 'synchronous'
+        ? undefined
+        : new Promise<undefined>((resolve) => (release = () => resolve(undefined)));
     });
     const client = await RawClient.connect(proxy.port);
     client.write(get);
@@ -214,14 +255,19 @@ describe('the events of an exchange', () => {
   });
 
   it('responseReceived that takes its time while the backend ends or dies: the client gets what there was, or 502', async () => {
-    for (const [end, expected] of [['end', 200], ['reset', 502]] as const) {
+    for (const [end, expected] of [
+      ['end', 200],
+      ['reset', 502],
+    ] as const) {
       const { backend, proxy } = await startPair((_request, connection) => {
         connection.write(ok('whole'));
         if (end === 'end') connection.end();
         else setImmediate(() => connection.reset());
       });
       let release: (() => void) | undefined;
-      proxy.engine.hooks.responseReceived.on(() => new Promise<undefined>((resolve) => (release = () => resolve(undefined))));
+      proxy.engine.hooks.responseReceived.on(
+        () => new Promise<undefined>((resolve) => (release = () => resolve(undefined))),
+      );
       const client = await RawClient.connect(proxy.port);
       client.write(get);
       await until(() => release !== undefined);
@@ -252,13 +298,24 @@ describe('the events of an exchange', () => {
     expect(proxy.count('hookFailures')).toBe(1);
   });
 
-  it.each<[string, (request: { fields: string[]; path: string; method: string; host: string; ids: unknown[] }) => void]>([
+  it.each<
+    [
+      string,
+      (request: { fields: string[]; path: string; method: string; host: string; ids: unknown[] }) => void,
+    ]
+  >([
     ['a value', (request) => void (request.fields[1] = 'a\r\nX-Evil: 1')],
     ['a name', (request) => void (request.fields[0] = 'Host: a\r\nX-Evil')],
     ['the path', (request) => void (request.path = '/ HTTP/1.1\r\nX-Evil: 1\r\n\r\n')],
     ['the method', (request) => void (request.method = 'GET / HTTP/1.1\r\nX-Evil: 1\r\n\r\nGET')],
     ['the host', (request) => void (request.host = 'a\r\nX-Evil: 1')],
-    ['a second framing', (request) => { request.fields.push('Content-Length', '5'); request.ids.push(0); }],
+    [
+      'a second framing',
+      (request) => {
+        request.fields.push('Content-Length', '5');
+        request.ids.push(0);
+      },
+    ],
   ])('what splits a message behind our back is never forwarded: %s', async (_name, change) => {
     const { backend, proxy } = await startPair();
     proxy.engine.hooks.requestParsed.on(({ request }) => change(request));
@@ -268,7 +325,9 @@ describe('the events of an exchange', () => {
 
   it('nor relayed', async () => {
     const { proxy } = await startPair();
-    proxy.engine.hooks.responseReceived.on(({ response }) => void (response.fields[1] = 'a\r\nSet-Cookie: evil=1'));
+    proxy.engine.hooks.responseReceived.on(
+      ({ response }) => void (response.fields[1] = 'a\r\nSet-Cookie: evil=1'),
+    );
     const response = await ask(proxy.port, get);
     expect(status(response)).toBe(500);
     expect(field(response, 'set-cookie')).toBeUndefined();

@@ -13,7 +13,11 @@ const smuggled = 'GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n';
 const refused: readonly (readonly [string, string, number])[] = [
   ['CL.TE', post('Content-Length: 6\r\nTransfer-Encoding: chunked\r\n', `0\r\n\r\n${smuggled}`), 400],
   ['TE.CL', post('Transfer-Encoding: chunked\r\nContent-Length: 3\r\n', `8\r\nSMUGGLED\r\n0\r\n\r\n`), 400],
-  ['CL.TE with a look-alike of chunked', post('Content-Length: 6\r\nTransfer-Encoding: xchunked\r\n', smuggled), 400],
+  [
+    'CL.TE with a look-alike of chunked',
+    post('Content-Length: 6\r\nTransfer-Encoding: xchunked\r\n', smuggled),
+    400,
+  ],
   ['Content-Length repeated', post('Content-Length: 0\r\nContent-Length: 37\r\n', smuggled), 400],
   ['Content-Length repeated alike', post('Content-Length: 3\r\nContent-Length: 3\r\n', 'abc'), 400],
   ['Content-Length as a list', post('Content-Length: 3, 3\r\n', 'abc'), 400],
@@ -25,8 +29,16 @@ const refused: readonly (readonly [string, string, number])[] = [
   ['Content-Length huge', post('Content-Length: 99999999999999999999\r\n', 'abc'), 400],
   ['HTTP/1.0 with Transfer-Encoding', 'POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n', 400],
   ['Transfer-Encoding unknown', post('Transfer-Encoding: gzip, chunked\r\n', '0\r\n\r\n'), 501],
-  ['Transfer-Encoding repeated', post('Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n', '0\r\n\r\n'), 400],
-  ['Transfer-Encoding not ending in chunked', post('Transfer-Encoding: chunked, identity\r\n', '0\r\n\r\n'), 400],
+  [
+    'Transfer-Encoding repeated',
+    post('Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n', '0\r\n\r\n'),
+    400,
+  ],
+  [
+    'Transfer-Encoding not ending in chunked',
+    post('Transfer-Encoding: chunked, identity\r\n', '0\r\n\r\n'),
+    400,
+  ],
   ['Transfer-Encoding identity', post('Transfer-Encoding: identity\r\n', smuggled), 400],
   ['bare LF after the request line', 'GET / HTTP/1.1\nHost: a\r\n\r\n', 400],
   ['bare LF between fields', get('X: 1\nY: 2\r\n'), 400],
@@ -85,15 +97,18 @@ describe('hostile requests: refused, closed, nothing forwarded', () => {
     ['trailer with a space before the colon', '3\r\nabc\r\n0\r\nX : 1\r\n\r\n'],
   ];
 
-  it.each(chunks)('chunked body whose %s: 400 once, and the backend never sees an end', async (_name, body) => {
-    const { backend, proxy } = await startPair();
-    const client = await exchange(proxy.port, post('Transfer-Encoding: chunked\r\n', `${body}${smuggled}`));
-    expect(readResponses(client.bytes).map(status)).toEqual([400]);
-    await proxy.quiet();
-    expect(backend.requests).toHaveLength(0);
-    expect(backend.text).not.toContain('smuggled');
-    await usedOnesClosed(backend);
-  });
+  it.each(chunks)(
+    'chunked body whose %s: 400 once, and the backend never sees an end',
+    async (_name, body) => {
+      const { backend, proxy } = await startPair();
+      const client = await exchange(proxy.port, post('Transfer-Encoding: chunked\r\n', `${body}${smuggled}`));
+      expect(readResponses(client.bytes).map(status)).toEqual([400]);
+      await proxy.quiet();
+      expect(backend.requests).toHaveLength(0);
+      expect(backend.text).not.toContain('smuggled');
+      await usedOnesClosed(backend);
+    },
+  );
 
   it.each(chunks)('chunked body whose %s, byte by byte: the same', async (_name, body) => {
     const { backend, proxy } = await startPair();
@@ -136,7 +151,9 @@ describe('framing comes from the parsed body alone', () => {
     const { backend, proxy } = await startPair();
     const client = await RawClient.connect(proxy.port);
     const body = Buffer.from(smuggled).toString();
-    client.write(`${method} / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`);
+    client.write(
+      `${method} / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`,
+    );
     await backend.received(1);
     expect(backend.requests.map((one) => one.start)).toEqual([`${method} / HTTP/1.1`]);
     expect(backend.requests[0]!.body.toString()).toBe(smuggled);
@@ -166,7 +183,9 @@ describe('framing comes from the parsed body alone', () => {
   it('names that fall together with guarded ones are dropped, other underscores pass', async () => {
     const { backend, proxy } = await startPair();
     const client = await RawClient.connect(proxy.port);
-    client.write(post('Content_Length: 5\r\nTransfer_Encoding: chunked\r\nX_Own: 1\r\nContent-Length: 2\r\n', 'ab'));
+    client.write(
+      post('Content_Length: 5\r\nTransfer_Encoding: chunked\r\nX_Own: 1\r\nContent-Length: 2\r\n', 'ab'),
+    );
     await client.response();
     expect(backend.text).not.toMatch(/content_length|transfer_encoding/i);
     expect(field(backend.requests[0]!, 'x_own')).toBe('1');
@@ -179,7 +198,9 @@ describe('framing comes from the parsed body alone', () => {
     client.write('GET http://b.example/x?y HTTP/1.1\r\nHost: a.example\r\n\r\n');
     await client.response();
     expect(backend.requests[0]!.start).toBe('GET /x?y HTTP/1.1');
-    expect(backend.requests[0]!.fields.filter(([name]) => name.toLowerCase() === 'host')).toEqual([['Host', 'b.example']]);
+    expect(backend.requests[0]!.fields.filter(([name]) => name.toLowerCase() === 'host')).toEqual([
+      ['Host', 'b.example'],
+    ]);
     client.destroy();
   });
 });

@@ -10,7 +10,10 @@ const head = (lines: string): string => `HTTP/1.1 200 OK\r\n${lines}\r\n`;
 
 /** Hazard row → what the backend sends in one go. */
 const refused: readonly (readonly [string, string])[] = [
-  ['Content-Length with Transfer-Encoding', head('Content-Length: 5\r\nTransfer-Encoding: chunked\r\n') + '0\r\n\r\n'],
+  [
+    'Content-Length with Transfer-Encoding',
+    head('Content-Length: 5\r\nTransfer-Encoding: chunked\r\n') + '0\r\n\r\n',
+  ],
   ['Content-Length repeated', head('Content-Length: 2\r\nContent-Length: 2\r\n') + 'ab'],
   ['Content-Length as a list', head('Content-Length: 2, 2\r\n') + 'ab'],
   ['Content-Length signed', head('Content-Length: +2\r\n') + 'ab'],
@@ -33,9 +36,15 @@ const refused: readonly (readonly [string, string])[] = [
   ['another version', 'HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n'],
   ['no HTTP at all', 'SSH-2.0-OpenSSH_9\r\n'],
   ['101 unasked', 'HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n'],
-  ['1xx with a length', 'HTTP/1.1 103 Early Hints\r\nContent-Length: 5\r\n\r\nhello' + head('Content-Length: 0\r\n')],
+  [
+    '1xx with a length',
+    'HTTP/1.1 103 Early Hints\r\nContent-Length: 5\r\n\r\nhello' + head('Content-Length: 0\r\n'),
+  ],
   ['bytes after the end', ok('fine').toString() + ok('poison').toString()],
-  ['bytes after the end of a chunked body', head('Transfer-Encoding: chunked\r\n') + '0\r\n\r\nHTTP/1.1 200 OK\r\n'],
+  [
+    'bytes after the end of a chunked body',
+    head('Transfer-Encoding: chunked\r\n') + '0\r\n\r\nHTTP/1.1 200 OK\r\n',
+  ],
   ['204 with body', 'HTTP/1.1 204 No Content\r\n\r\nbody'],
   ['304 with body', 'HTTP/1.1 304 Not Modified\r\nContent-Length: 4\r\n\r\nbody'],
   ['fields over the limit', head(`X: ${'y'.repeat(33_000)}\r\nContent-Length: 0\r\n`)],
@@ -120,7 +129,10 @@ describe('hostile responses that have begun: the client connection is cut so tha
   });
 
   it('bytes after the end of a chunked body: no last chunk', async () => {
-    const client = await play(head('Transfer-Encoding: chunked\r\n') + '3\r\nabc\r\n', '0\r\n\r\nHTTP/1.1 200 OK\r\n');
+    const client = await play(
+      head('Transfer-Encoding: chunked\r\n') + '3\r\nabc\r\n',
+      '0\r\n\r\nHTTP/1.1 200 OK\r\n',
+    );
     expect(client.text.endsWith('3\r\nabc\r\n')).toBe(true);
   });
 

@@ -20,7 +20,8 @@ const fields = (bytes: number): string => {
   return `GET / HTTP/1.1\r\nHost: a\r\nX: ${'y'.repeat(bytes - rest)}\r\n\r\n`;
 };
 const count = (number: number): string => `GET / HTTP/1.1\r\nHost: a\r\n${'X: 1\r\n'.repeat(number - 1)}\r\n`;
-const length = (bytes: number): string => `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${bytes}\r\n\r\n${'x'.repeat(bytes)}`;
+const length = (bytes: number): string =>
+  `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${bytes}\r\n\r\n${'x'.repeat(bytes)}`;
 const chunked = (bytes: number): string =>
   `POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n${'1\r\nx\r\n'.repeat(bytes)}0\r\n\r\n`;
 
@@ -39,14 +40,17 @@ describe('limits of a request', () => {
     expect(status(await ask(proxy.port, at))).toBe(200);
   });
 
-  it.each(Object.entries(cases))('%s: one over is refused and the connection closed', async (_name, { over, status: expected }) => {
-    const { backend, proxy } = await startPair({}, { limits });
-    const client = await exchange(proxy.port, over);
-    expect(client.text).toMatch(new RegExp(`^HTTP/1\\.1 ${expected} `));
-    expect(client.text).toContain('Connection: close\r\n');
-    await proxy.quiet();
-    expect(backend.requests).toHaveLength(0);
-  });
+  it.each(Object.entries(cases))(
+    '%s: one over is refused and the connection closed',
+    async (_name, { over, status: expected }) => {
+      const { backend, proxy } = await startPair({}, { limits });
+      const client = await exchange(proxy.port, over);
+      expect(client.text).toMatch(new RegExp(`^HTTP/1\\.1 ${expected} `));
+      expect(client.text).toContain('Connection: close\r\n');
+      await proxy.quiet();
+      expect(backend.requests).toHaveLength(0);
+    },
+  );
 
   it('an endless request line is refused when it is over the limit, not when it ends', async () => {
     const { proxy } = await startPair({}, { limits });

@@ -14,11 +14,26 @@ describe('pipelining', () => {
     );
     const client = await RawClient.connect(proxy.port);
     const post = 'POST /app/p HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc';
-    const chunked = 'PUT /app/c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nxy\r\n0\r\n\r\n';
-    client.write(get('/app/1') + get('/none') + post + 'TRACE /app HTTP/1.1\r\nHost: a\r\n\r\n' + chunked + get('/none') + get('/none') + get('/app/2'));
+    const chunked =
+      'PUT /app/c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nxy\r\n0\r\n\r\n';
+    client.write(
+      get('/app/1') +
+        get('/none') +
+        post +
+        'TRACE /app HTTP/1.1\r\nHost: a\r\n\r\n' +
+        chunked +
+        get('/none') +
+        get('/none') +
+        get('/app/2'),
+    );
     const responses = await client.responses(8);
     expect(responses.map(status)).toEqual([200, 404, 200, 405, 200, 404, 404, 200]);
-    expect(responses.filter((one) => status(one) === 200).map(({ body }) => body.toString())).toEqual(['/app/1', '/app/pabc', '/app/cxy', '/app/2']);
+    expect(responses.filter((one) => status(one) === 200).map(({ body }) => body.toString())).toEqual([
+      '/app/1',
+      '/app/pabc',
+      '/app/cxy',
+      '/app/2',
+    ]);
     client.destroy();
   });
 
@@ -41,7 +56,9 @@ describe('pipelining', () => {
     const client = await RawClient.connect(proxy.port);
     client.write(Array.from({ length: 500 }, (_, i) => get(`/${i}`)).join(''));
     const responses = await client.responses(500);
-    expect(responses.map(({ body }) => body.toString())).toEqual(Array.from({ length: 500 }, (_, i) => `GET /${i} HTTP/1.1`));
+    expect(responses.map(({ body }) => body.toString())).toEqual(
+      Array.from({ length: 500 }, (_, i) => `GET /${i} HTTP/1.1`),
+    );
     client.destroy();
   });
 
@@ -114,7 +131,11 @@ describe('half-closed clients', () => {
     client.half();
     await client.gone();
     const responses = await client.responses(3);
-    expect(responses.map(({ body }) => body.toString())).toEqual(['GET /1 HTTP/1.1', 'GET /2 HTTP/1.1', 'POST /3 HTTP/1.1']);
+    expect(responses.map(({ body }) => body.toString())).toEqual([
+      'GET /1 HTTP/1.1',
+      'GET /2 HTTP/1.1',
+      'POST /3 HTTP/1.1',
+    ]);
     expect(client.ended).toBe(true);
     expect(backend.requests).toHaveLength(3);
     await proxy.quiet();
@@ -159,7 +180,8 @@ describe('a slow reader whose connection ends with the response', () => {
     while (!client.ended) {
       const before = got;
       await until(() => {
-        for (let chunk = client.socket.read(); chunk !== null; chunk = client.socket.read()) got += chunk.length;
+        for (let chunk = client.socket.read(); chunk !== null; chunk = client.socket.read())
+          got += chunk.length;
         return got > before + 1024 * 1024 || client.ended || client.closed;
       });
       // Longer than a connection is kept for a client that has everything.

@@ -14,7 +14,9 @@ describe('the README', () => {
     const folder = mkdtempSync(fileURLToPath(new URL('readme-', import.meta.url)));
     onTestFinished(() => rmSync(folder, { recursive: true }));
     writeFileSync(`${folder}/example.ts`, code);
-    const { createProxy } = (await import(`${folder}/example.ts`)) as { createProxy: (backends: readonly string[]) => Engine };
+    const { createProxy } = (await import(`${folder}/example.ts`)) as {
+      createProxy: (backends: readonly string[]) => Engine;
+    };
     const backend = await startBackend();
     const engine = createProxy([`http://127.0.0.1:${backend.port}`]);
     onTestFinished(() => engine.close());
@@ -24,13 +26,16 @@ describe('the README', () => {
   });
 
   it('tells every timeout and limit with its default', () => {
-    const told = (name: string): string | undefined => new RegExp(`^\\| \`${name}\` \\| ([^|]+) \\|`, 'm').exec(readme)?.[1]?.trim();
-    for (const [name, value] of Object.entries(defaultTimeouts)) expect(told(`timeouts.${name}`)).toBe(value.toLocaleString('en'));
+    const told = (name: string): string | undefined =>
+      new RegExp(`^\\| \`${name}\` \\| ([^|]+) \\|`, 'm').exec(readme)?.[1]?.trim();
+    for (const [name, value] of Object.entries(defaultTimeouts))
+      expect(told(`timeouts.${name}`)).toBe(value.toLocaleString('en'));
     for (const [name, value] of Object.entries(defaultLimits)) {
       const shown = { perAddress: 'none', body: '1 GiB' }[name] ?? (value as number).toLocaleString('en');
       expect(told(`limits.${name}`)).toBe(shown);
     }
-    for (const [name, value] of Object.entries(defaultForwarding)) expect(told(`forwarding.${name}`)?.replaceAll('`', '')).toBe(String(value));
+    for (const [name, value] of Object.entries(defaultForwarding))
+      expect(told(`forwarding.${name}`)?.replaceAll('`', '')).toBe(String(value));
   });
 
   it('names every hook', () => {
@@ -38,6 +43,7 @@ describe('the README', () => {
   });
 
   it('names nothing that is not there', () => {
-    for (const name of ['Engine', 'BackendConnector', 'Upstream', 'Counters', 'ProxyFailure'] as const) expect(core[name]).toBeTypeOf('function');
+    for (const name of ['Engine', 'BackendConnector', 'Upstream', 'Counters', 'ProxyFailure'] as const)
+      expect(core[name]).toBeTypeOf('function');
   });
 });

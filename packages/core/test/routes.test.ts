@@ -49,12 +49,19 @@ describe('routes: the longest match wins', () => {
   });
 
   it('names are compared without port, trailing dot and case', () => {
-    expect([hostName('A.b:80'), hostName('a.b.'), hostName('[::1]:80'), hostName('[::1]'), hostName('')]).toEqual(['a.b', 'a.b', '[::1]', '[::1]', '']);
+    expect([
+      hostName('A.b:80'),
+      hostName('a.b.'),
+      hostName('[::1]:80'),
+      hostName('[::1]'),
+      hostName(''),
+    ]).toEqual(['a.b', 'a.b', '[::1]', '[::1]', '']);
   });
 
   it('what is matched is what is forwarded, byte for byte', async () => {
     const { backend, proxy } = await startPair({}, { routes: [{ path: '/app' }] });
-    const asked = async (path: string): Promise<number> => status(await ask(proxy.port, `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`));
+    const asked = async (path: string): Promise<number> =>
+      status(await ask(proxy.port, `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`));
     expect(await asked('/app/../secret')).toBe(200);
     expect(await asked('/%61pp')).toBe(404);
     expect(await asked('//app')).toBe(404);

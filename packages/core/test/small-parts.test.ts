@@ -28,19 +28,23 @@ describe('the connection state table', () => {
     closing: ['closing'],
   };
 
-  it.each(connectionStateNames.flatMap((from) => connectionStateNames.map((to) => [from, to] as const)))('%s → %s', (from, to) => {
-    const counters = new Counters();
-    const machine = new ConnectionStateMachine(counters);
-    for (const step of way[from]!) machine.go(ConnectionState[step]);
-    const go = (): void => machine.go(ConnectionState[to as keyof typeof ConnectionState]);
-    const fits = allowed[from]!.includes(to);
-    if (fits) go();
-    else expect(go).toThrow(`illegal transition ${from} → ${to}`);
-    const now = fits ? to : from;
-    for (const name of connectionStateNames) expect(counters.read(`state.${name}Now`)).toBe(name === now ? 1 : 0);
-    machine.gone();
-    for (const name of connectionStateNames) expect(counters.read(`state.${name}Now`)).toBe(0);
-  });
+  it.each(connectionStateNames.flatMap((from) => connectionStateNames.map((to) => [from, to] as const)))(
+    '%s → %s',
+    (from, to) => {
+      const counters = new Counters();
+      const machine = new ConnectionStateMachine(counters);
+      for (const step of way[from]!) machine.go(ConnectionState[step]);
+      const go = (): void => machine.go(ConnectionState[to as keyof typeof ConnectionState]);
+      const fits = allowed[from]!.includes(to);
+      if (fits) go();
+      else expect(go).toThrow(`illegal transition ${from} → ${to}`);
+      const now = fits ? to : from;
+      for (const name of connectionStateNames)
+        expect(counters.read(`state.${name}Now`)).toBe(name === now ? 1 : 0);
+      machine.gone();
+      for (const name of connectionStateNames) expect(counters.read(`state.${name}Now`)).toBe(0);
+    },
+  );
 });
 
 describe('counters', () => {
@@ -56,15 +60,20 @@ describe('counters', () => {
 
   it('count each response once, by class and duration', () => {
     fc.assert(
-      fc.property(fc.array(fc.tuple(fc.integer({ min: 100, max: 999 }), fc.double({ min: 0, max: 100_000, noNaN: true }))), (responses) => {
-        const counters = new Counters();
-        for (const [status, duration] of responses) counters.response(status, duration);
-        const all = counters.snapshot();
-        const buckets = [...latencyBounds.map(String), 'inf'].map((bound) => all[`duration.${bound}`]!);
-        expect(buckets.reduce((a, b) => a + b, 0)).toBe(responses.length);
-        expect(all['duration.0.5']).toBe(responses.filter(([, duration]) => duration <= 0.5).length);
-        expect(all['status2xx']).toBe(responses.filter(([status]) => status >= 200 && status < 300).length);
-      }),
+      fc.property(
+        fc.array(
+          fc.tuple(fc.integer({ min: 100, max: 999 }), fc.double({ min: 0, max: 100_000, noNaN: true })),
+        ),
+        (responses) => {
+          const counters = new Counters();
+          for (const [status, duration] of responses) counters.response(status, duration);
+          const all = counters.snapshot();
+          const buckets = [...latencyBounds.map(String), 'inf'].map((bound) => all[`duration.${bound}`]!);
+          expect(buckets.reduce((a, b) => a + b, 0)).toBe(responses.length);
+          expect(all['duration.0.5']).toBe(responses.filter(([, duration]) => duration <= 0.5).length);
+          expect(all['status2xx']).toBe(responses.filter(([status]) => status >= 200 && status < 300).length);
+        },
+      ),
     );
   });
 
@@ -74,7 +83,9 @@ describe('counters', () => {
     counters.add(Counter.requestsNow, 2);
     counters.enterState(ConnectionState.idle);
     counters.clearGauges();
-    expect([counters.read('requests'), counters.read('requestsNow'), counters.read('state.idleNow')]).toEqual([2, 0, 0]);
+    expect([counters.read('requests'), counters.read('requestsNow'), counters.read('state.idleNow')]).toEqual(
+      [2, 0, 0],
+    );
   });
 
   it('have names that are all different', () => {
@@ -98,7 +109,16 @@ describe('trusted proxies', () => {
     expect(new TrustedProxies([range]).trusts(address)).toBe(expected);
   });
 
-  it.each(['10.0.0.0/33', '10.0.0.0/', '10.0.0.0/-1', '10.0.0.0/8.5', 'example.com', '', 'fd00::/129', '10.0.0'])('%j is refused by name', (range) => {
+  it.each([
+    '10.0.0.0/33',
+    '10.0.0.0/',
+    '10.0.0.0/-1',
+    '10.0.0.0/8.5',
+    'example.com',
+    '',
+    'fd00::/129',
+    '10.0.0',
+  ])('%j is refused by name', (range) => {
     expect(() => new TrustedProxies([range])).toThrow(`not an address or CIDR block: ${range}`);
   });
 
@@ -160,7 +180,10 @@ describe('what may be repeated', () => {
     const yes: unknown[] = [];
     for (const retryable of ['yes', 'no', 'reusedOnly'] as const)
       for (const reused of all)
-        for (const idempotent of all) for (const body of all) if (mayReplay(retryable, reused, idempotent, body)) yes.push([retryable, reused, idempotent, body]);
+        for (const idempotent of all)
+          for (const body of all)
+            if (mayReplay(retryable, reused, idempotent, body))
+              yes.push([retryable, reused, idempotent, body]);
     expect(yes).toEqual([['reusedOnly', true, true, true]]);
   });
 });

@@ -13,7 +13,10 @@ async function racing(): ReturnType<typeof startPair> {
   return startPair((request, connection) => {
     const count = (seen.get(connection) ?? 0) + 1;
     seen.set(connection, count);
-    if (count === 1) connection.write(request.start.startsWith('HEAD') ? 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n' : ok());
+    if (count === 1)
+      connection.write(
+        request.start.startsWith('HEAD') ? 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n' : ok(),
+      );
     else connection.reset();
   });
 }
@@ -31,13 +34,16 @@ describe('a pooled connection that the backend closes while it is idle', () => {
 });
 
 describe('the idle keep-alive race: the connection closes as the request goes out', () => {
-  it.each(['GET', 'HEAD', 'OPTIONS', 'DELETE'])('%s is sent again on a fresh connection, and nobody notices', async (method) => {
-    const { backend, proxy } = await racing();
-    await ask(proxy.port, get);
-    expect(status(await ask(proxy.port, `${method} / HTTP/1.1\r\nHost: a\r\n\r\n`, method))).toBe(200);
-    expect(backend.requests.map(({ start }) => start.split(' ')[0])).toEqual(['GET', method, method]);
-    expect(proxy.count('replays')).toBe(1);
-  });
+  it.each(['GET', 'HEAD', 'OPTIONS', 'DELETE'])(
+    '%s is sent again on a fresh connection, and nobody notices',
+    async (method) => {
+      const { backend, proxy } = await racing();
+      await ask(proxy.port, get);
+      expect(status(await ask(proxy.port, `${method} / HTTP/1.1\r\nHost: a\r\n\r\n`, method))).toBe(200);
+      expect(backend.requests.map(({ start }) => start.split(' ')[0])).toEqual(['GET', method, method]);
+      expect(proxy.count('replays')).toBe(1);
+    },
+  );
 
   it('PUT with a small body that is there is sent again, body and all', async () => {
     const { backend, proxy } = await racing();
@@ -57,7 +63,10 @@ describe('the idle keep-alive race: the connection closes as the request goes ou
   it('PUT with a large body is not sent again', async () => {
     const { backend, proxy } = await racing();
     await ask(proxy.port, get);
-    const response = await ask(proxy.port, `PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n${'x'.repeat(100_000)}`);
+    const response = await ask(
+      proxy.port,
+      `PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n${'x'.repeat(100_000)}`,
+    );
     expect(status(response)).toBe(502);
     expect(backend.requests.length).toBeLessThanOrEqual(2);
   });
@@ -135,7 +144,8 @@ describe('a backend that fails beside one that does not', () => {
     const good = await startBackend();
     await gone.close();
     const proxy = await startProxy({ backends: [gone.port, good.port] });
-    for (const bytes of [get, small('POST'), get, small('POST')]) expect(status(await ask(proxy.port, bytes))).toBe(200);
+    for (const bytes of [get, small('POST'), get, small('POST')])
+      expect(status(await ask(proxy.port, bytes))).toBe(200);
     expect(good.requests).toHaveLength(4);
     expect(good.requests.filter(({ body }) => body.toString() === 'abc')).toHaveLength(2);
   });

@@ -95,7 +95,10 @@ describe('body read', () => {
   });
 
   it('a client that waits for 100 is not late before it came', async () => {
-    const { backend, proxy } = await startPair({ onHead: () => {}, onRequest: (_r, connection) => connection.write(ok()) }, { timeouts: { body: 1000 } });
+    const { backend, proxy } = await startPair(
+      { onHead: () => {}, onRequest: (_r, connection) => connection.write(ok()) },
+      { timeouts: { body: 1000 } },
+    );
     const client = await RawClient.connect(proxy.port);
     client.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n');
     await until(() => backend.connections[0]?.headSeen === true);
@@ -113,7 +116,11 @@ describe('backend', () => {
   it('that cannot be connected to in time: 504', async () => {
     // Connected and silent: a TLS handshake that never gets an answer is no connection yet.
     const silent = await startBackend({ onHead: () => {} });
-    const proxy = await startProxy({ backends: [silent.port], pool: { connectTimeout: 1000 }, protocol: 'https' });
+    const proxy = await startProxy({
+      backends: [silent.port],
+      pool: { connectTimeout: 1000 },
+      protocol: 'https',
+    });
     const client = await RawClient.connect(proxy.port);
     client.write(get);
     await until(() => silent.connections.length === 1);
@@ -167,7 +174,7 @@ describe('backend', () => {
     client.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n');
     client.write(Buffer.alloc(100_000_000));
     await until(() => backend.connections.length === 1);
-    for (let before = -1; before !== client.socket.writableLength + client.socket.bytesWritten; ) {
+    for (let before = -1; before !== client.socket.writableLength + client.socket.bytesWritten;) {
       before = client.socket.writableLength + client.socket.bytesWritten;
       await turns(300);
     }
@@ -179,9 +186,12 @@ describe('backend', () => {
 
 describe('write stall', () => {
   it('slow read: a client that takes nothing is dropped, and its backend connection with it', async () => {
-    const { backend, proxy } = await startPair((_request, connection) => connection.write(ok(Buffer.alloc(50_000_000))), {
-      timeouts: { write: 1000, response: 100_000 },
-    });
+    const { backend, proxy } = await startPair(
+      (_request, connection) => connection.write(ok(Buffer.alloc(50_000_000))),
+      {
+        timeouts: { write: 1000, response: 100_000 },
+      },
+    );
     const client = await RawClient.connect(proxy.port);
     client.socket.pause();
     client.write(get);
@@ -212,7 +222,9 @@ describe('keep-alive', () => {
   });
 
   it('an idle backend connection is closed before the backend would', async () => {
-    const { backend, proxy } = await startPair((_request, connection) => connection.write(ok('x', 'Keep-Alive: timeout=5')));
+    const { backend, proxy } = await startPair((_request, connection) =>
+      connection.write(ok('x', 'Keep-Alive: timeout=5')),
+    );
     const client = await RawClient.connect(proxy.port);
     client.write(get);
     await client.response();

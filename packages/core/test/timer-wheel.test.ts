@@ -22,7 +22,12 @@ class Recorded extends Timer {
 
 const RESOLUTION = 50;
 
-function wheel(slots = 16): { time: ManualTime; wheel: TimerWheel; log: string[]; timer(name: string): Recorded } {
+function wheel(slots = 16): {
+  time: ManualTime;
+  wheel: TimerWheel;
+  log: string[];
+  timer(name: string): Recorded;
+} {
   const time = new ManualTime();
   const log: string[] = [];
   const made = new TimerWheel({ clock: time.clock, ticker: time.ticker, resolution: RESOLUTION, slots });
@@ -65,7 +70,9 @@ describe('the timer wheel', () => {
           if (one.do === 'advance' && one.by >= 2 * RESOLUTION) {
             // At most one tick late (and one step of the test's clock).
             for (const [name, deadline] of deadlines) {
-              expect([name, under.time.clock() - deadline]).toSatisfy(() => under.time.clock() - deadline < RESOLUTION + 20);
+              expect([name, under.time.clock() - deadline]).toSatisfy(
+                () => under.time.clock() - deadline < RESOLUTION + 20,
+              );
             }
           }
           expect(under.wheel.armed).toBe(deadlines.size);

@@ -5,8 +5,10 @@ import { field } from './support/message.ts';
 import { startPair, type ProxyOptions, type TestProxy } from './support/proxy.ts';
 import { turns, until } from './support/wait.ts';
 
-const upgrade = 'GET /chat HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n';
-const switching = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: y\r\n\r\n';
+const upgrade =
+  'GET /chat HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n';
+const switching =
+  'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: y\r\n\r\n';
 
 interface Open {
   readonly proxy: TestProxy;
@@ -68,21 +70,28 @@ describe('upgrade', () => {
     const client = await RawClient.connect(proxy.port);
     client.write(`${upgrade}GET /next HTTP/1.1\r\nHost: a\r\n\r\n`);
     const responses = await client.responses(2);
-    expect(responses.map(({ body }) => body.toString())).toEqual(['GET /chat HTTP/1.1', 'GET /next HTTP/1.1']);
+    expect(responses.map(({ body }) => body.toString())).toEqual([
+      'GET /chat HTTP/1.1',
+      'GET /next HTTP/1.1',
+    ]);
     expect(backend.connections).toHaveLength(1);
     client.destroy();
   });
 
   it('h2c and HTTP2-Settings are never forwarded', async () => {
     const { backend, proxy } = await startPair();
-    const request = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n';
+    const request =
+      'GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n';
     expect(status(await ask(proxy.port, request))).toBe(200);
     expect(backend.text).not.toMatch(/h2c|http2-settings|upgrade/i);
   });
 
   it('h2c beside another protocol leaves the other', async () => {
     const { backend, proxy } = await startPair();
-    await ask(proxy.port, 'GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c, websocket\r\n\r\n');
+    await ask(
+      proxy.port,
+      'GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c, websocket\r\n\r\n',
+    );
     expect(field(backend.requests[0]!, 'upgrade')).toBe('websocket');
   });
 
@@ -97,7 +106,9 @@ describe('upgrade', () => {
   it('a 101 before the request was read is refused', async () => {
     const { proxy } = await startPair({ onHead: (_head, connection) => connection.write(switching) });
     const client = await RawClient.connect(proxy.port);
-    client.write('POST / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 10\r\n\r\nabc');
+    client.write(
+      'POST / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 10\r\n\r\nabc',
+    );
     expect(status(await client.response())).toBe(502);
     client.destroy();
   });
@@ -147,7 +158,7 @@ describe('a tunnel', () => {
     const { proxy, client, server } = await openTunnel({ timeouts: { tunnel: 5000 } });
     client.socket.pause();
     server.write(Buffer.alloc(64 * 1024 * 1024));
-    for (let before = -1; before !== server.socket.writableLength; ) {
+    for (let before = -1; before !== server.socket.writableLength;) {
       before = server.socket.writableLength;
       await turns(300);
     }
@@ -163,7 +174,7 @@ describe('a tunnel', () => {
     const { proxy, client, server } = await openTunnel({ timeouts: { write: 2000 } });
     client.socket.pause();
     server.write(Buffer.alloc(64 * 1024 * 1024));
-    for (let before = -1; before !== server.socket.writableLength; ) {
+    for (let before = -1; before !== server.socket.writableLength;) {
       before = server.socket.writableLength;
       await turns(300);
     }

@@ -28,7 +28,11 @@ describe('HTTP/1.0 clients', () => {
   });
 
   it.each([
-    ['chunked', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n', false],
+    [
+      'chunked',
+      'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n',
+      false,
+    ],
     ['close-delimited', 'HTTP/1.1 200 OK\r\n\r\nabcdef', true],
   ])('get a %s response without chunks, ended by the connection', async (_name, bytes, end) => {
     const { proxy } = await startPair((_request, connection) => {
@@ -55,7 +59,10 @@ describe('HTTP/1.0 clients', () => {
 describe('HTTP/1.1 clients', () => {
   it('that say close get one response and the end', async () => {
     const { backend, proxy } = await startPair();
-    const client = await exchange(proxy.port, 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n');
+    const client = await exchange(
+      proxy.port,
+      'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n',
+    );
     expect(client.text.match(/HTTP\/1\.1 200/g)).toHaveLength(1);
     expect(backend.requests).toHaveLength(1);
   });
@@ -71,7 +78,9 @@ describe('HTTP/1.1 clients', () => {
     client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
     await backend.received(1);
     const [connection] = backend.connections;
-    connection!.write('HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\nConnection: X\r\nX: 1\r\n\r\n');
+    connection!.write(
+      'HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\nConnection: X\r\nX: 1\r\n\r\n',
+    );
     await client.receives('103 Early Hints');
     connection!.write('HTTP/1.1 100 Continue\r\n\r\n');
     await client.receives('100 Continue');

@@ -76,7 +76,9 @@ export class RecordingBackend {
 
   private constructor(script: BackendScript) {
     this.script = script;
-    this.#server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accepted(socket));
+    this.#server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) =>
+      this.#accepted(socket),
+    );
   }
 
   static async start(script: BackendScript | Handler = {}, port = 0): Promise<RecordingBackend> {
@@ -88,7 +90,10 @@ export class RecordingBackend {
   }
 
   /** A backend whose every answer is `bytes`, sent when the request is complete; `then` may end the connection. */
-  static answering(bytes: string | Uint8Array, then: 'keep' | 'end' | 'reset' = 'keep'): Promise<RecordingBackend> {
+  static answering(
+    bytes: string | Uint8Array,
+    then: 'keep' | 'end' | 'reset' = 'keep',
+  ): Promise<RecordingBackend> {
     return RecordingBackend.start((_request, connection) => {
       connection.write(bytes);
       if (then === 'end') connection.end();
@@ -148,7 +153,13 @@ export class RecordingBackend {
       }
       const read = readBody(bytes, head, false, false);
       if (read === undefined) return;
-      const request: Message = { start: head.start, fields: head.fields, body: read.body, trailers: read.trailers, framed: true };
+      const request: Message = {
+        start: head.start,
+        fields: head.fields,
+        body: read.body,
+        trailers: read.trailers,
+        framed: true,
+      };
       this.requests.push(request);
       connection.at = read.end;
       connection.headSeen = false;

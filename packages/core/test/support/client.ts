@@ -54,7 +54,11 @@ export class RawClient {
     let found: Message[] = [];
     await until(() => {
       found = readResponses(this.bytes, methods, this.ended);
-      return this.ended || this.closed || found.filter((one) => Number(one.start.slice(9, 12)) >= 200).length >= count;
+      return (
+        this.ended ||
+        this.closed ||
+        found.filter((one) => Number(one.start.slice(9, 12)) >= 200).length >= count
+      );
     });
     return found;
   }

@@ -40,7 +40,8 @@ function chunkedBody(bytes: Buffer, start: number): Body | undefined {
     const length = Number.parseInt(size, 16);
     at = lineEnd + 2;
     if (length === 0) {
-      if (bytes.toString('latin1', at, at + 2) === '\r\n') return { body: Buffer.concat(parts), trailers: [], end: at + 2 };
+      if (bytes.toString('latin1', at, at + 2) === '\r\n')
+        return { body: Buffer.concat(parts), trailers: [], end: at + 2 };
       const end = bytes.indexOf('\r\n\r\n', at);
       if (end === -1) return undefined;
       const trailers = fieldsOf(bytes.toString('latin1', at, end).split('\r\n'));
@@ -48,7 +49,8 @@ function chunkedBody(bytes: Buffer, start: number): Body | undefined {
     }
     if (bytes.length < at + length + 2) return undefined;
     parts.push(bytes.subarray(at, at + length));
-    if (bytes.toString('latin1', at + length, at + length + 2) !== '\r\n') throw new Error('chunk without its end');
+    if (bytes.toString('latin1', at + length, at + length + 2) !== '\r\n')
+      throw new Error('chunk without its end');
     at += length + 2;
   }
 }
@@ -68,7 +70,12 @@ export function readHead(bytes: Buffer, at: number): Head | undefined {
 }
 
 /** The body after `head`; undefined while it is incomplete. */
-export function readBody(bytes: Buffer, head: Head, bodiless: boolean, closed: boolean): (Body & { framed: boolean }) | undefined {
+export function readBody(
+  bytes: Buffer,
+  head: Head,
+  bodiless: boolean,
+  closed: boolean,
+): (Body & { framed: boolean }) | undefined {
   if (bodiless) return { body: Buffer.alloc(0), trailers: [], end: head.end, framed: true };
   const coding = field(head, 'transfer-encoding');
   const length = field(head, 'content-length');
@@ -91,7 +98,7 @@ export function readBody(bytes: Buffer, head: Head, bodiless: boolean, closed: b
 export function readResponses(bytes: Buffer, methods: readonly string[] = [], closed = false): Message[] {
   const responses: Message[] = [];
   let request = 0;
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     const head = readHead(bytes, at);
     if (head === undefined) break;
     const status = Number(head.start.slice(9, 12));
@@ -100,7 +107,13 @@ export function readResponses(bytes: Buffer, methods: readonly string[] = [], cl
     const bodiless = interim || status === 204 || status === 304 || methods[request] === 'HEAD';
     const read = readBody(bytes, head, bodiless, closed);
     if (read === undefined) break;
-    responses.push({ start: head.start, fields: head.fields, body: read.body, trailers: read.trailers, framed: read.framed });
+    responses.push({
+      start: head.start,
+      fields: head.fields,
+      body: read.body,
+      trailers: read.trailers,
+      framed: read.framed,
+    });
     if (!interim) request++;
     at = read.end;
     if (status === 101) break;

@@ -68,7 +68,16 @@ export class TestProxy {
   port = 0;
 
   constructor(options: ProxyOptions) {
-    const { backends, pool, group: change, routes, accessLog, protocol = 'http', proxyProtocol, ...settings } = options;
+    const {
+      backends,
+      pool,
+      group: change,
+      routes,
+      accessLog,
+      protocol = 'http',
+      proxyProtocol,
+      ...settings
+    } = options;
     const group = new UpstreamGroup({
       name: 'app',
       backends: backends.map((port) => ({ url: `${protocol}://127.0.0.1:${port}` })),
@@ -139,7 +148,9 @@ export async function startProxy(options: ProxyOptions): Promise<TestProxy> {
   proxy.port = port;
   onTestFinished(async () => {
     await proxy.close();
-    const errors = proxy.log.lines.filter(({ level, message }) => level === 'error' && message !== 'a hook failed');
+    const errors = proxy.log.lines.filter(
+      ({ level, message }) => level === 'error' && message !== 'a hook failed',
+    );
     if (errors.length > 0) throw new Error(`the proxy logged ${JSON.stringify(errors)}`);
   });
   return proxy;
