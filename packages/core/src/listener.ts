@@ -77,13 +77,16 @@ export class ClientConnections {
   admits(address: string, arriving: number): boolean {
     const { limits } = this.#runtime.settings;
     if (!this.hasRoom(arriving)) return false;
-    return limits.perAddress === Infinity || (this.#perAddress.get(address) ?? 0) < limits.perAddress;
+    if (limits.perAddress === Infinity) return true;
+    const others = this.#runtime.addresses?.others(address) ?? 0;
+    return (this.#perAddress.get(address) ?? 0) + others < limits.perAddress;
   }
 
   add(connection: ClientConnection): void {
     this.#open.add(connection);
     const { address } = connection;
     this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
+    this.#runtime.addresses?.opened(address);
     this.#runtime.counters.cells[Counter.connectionsAccepted]!++;
     this.#runtime.counters.cells[Counter.connectionsNow]!++;
   }
@@ -91,6 +94,7 @@ export class ClientConnections {
   remove(connection: ClientConnection): void {
     if (!this.#open.delete(connection)) return;
     const { address } = connection;
+    this.#runtime.addresses?.closed(address);
     const left = (this.#perAddress.get(address) ?? 1) - 1;
     if (left === 0) this.#perAddress.delete(address);
     else this.#perAddress.set(address, left);

@@ -1,3 +1,4 @@
+import type { SharedAddresses } from './address-counts.ts';
 import type { ResponseCache } from './cache-contract.ts';
 import type { EventLog } from './contracts.ts';
 import type { Counters } from './counters.ts';
@@ -36,6 +37,8 @@ export class Runtime {
   now: number;
   /** Whoever shares a limit on connections among several engines; undefined: `limits.maxConnections` is this one's. */
   admission: Admission | undefined = undefined;
+  /** The same for `limits.perAddress`. */
+  addresses: SharedAddresses | undefined = undefined;
   /** Shutting down: no connection outlives its current exchange. */
   draining = false;
   /** Near a limit of the process: new requests get 503. */
@@ -68,7 +71,9 @@ export class Runtime {
 
   /** Whether one more client connection may be opened beside `open` others. */
   hasRoom(open: number): boolean {
-    return this.admission === undefined ? open < this.settings.limits.maxConnections : this.admission.hasRoom(open);
+    return this.admission === undefined
+      ? open < this.settings.limits.maxConnections
+      : this.admission.hasRoom(open);
   }
 
   /** An event begins: called by everything that the event loop calls. */

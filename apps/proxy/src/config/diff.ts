@@ -24,9 +24,9 @@ export interface Plan {
 
 type Mapping = Readonly<Record<string, unknown>>;
 
-/** What a running process cannot change: its threads and the sockets it listens on. */
+/** What a running process cannot change: its threads, what its listeners were made with, and its log files. */
 const RESTART = new RegExp(
-  String.raw`^(?:workers|admin(?:\..+)?|listeners\[[^\]]*\]` +
+  String.raw`^(?:workers|admin(?:\..+)?|log\.(?:file|access\..+)|listeners\[[^\]]*\]` +
     String.raw`(?:\.(?:address|port|proxyProtocol|http2|h2c|tls|tls\.(?:minVersion|ciphers|clientAuth(?:\..+)?|strictSni|handshakeTimeout|ticketRotation)))?)$`,
   'u',
 );

@@ -24,6 +24,8 @@ export interface WorkerBirth {
   readonly memory: WorkerMemory;
   /** Shared by all workers: see `connection-leases.ts`. */
   readonly leases: SharedArrayBuffer;
+  /** The same: see `address-counts.ts`. */
+  readonly addresses: SharedArrayBuffer;
   readonly snapshot: Snapshot;
   /** A listening socket of this worker's own for each listener, in their order; null: to be opened. */
   readonly sockets: readonly (number | null)[];

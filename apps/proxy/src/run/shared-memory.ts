@@ -13,6 +13,7 @@ import type { ProxyConfig, Upstream } from '../config/index.ts';
  *   per upstream   table      @rp/balancer, shared-state.ts: states, active requests, positions, counters
  *                  permits    @rp/pool, shared-permits-layout.ts: one block per slot of the table
  *   once           leases     connection-leases.ts: places for client connections
+ *                  addresses  address-counts.ts: client connections by address
  *
  * The supervisor has the last thread number in tables and permits: it runs the health checks.
  */

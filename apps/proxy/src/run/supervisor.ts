@@ -7,10 +7,12 @@ import {
 } from '@rp/balancer';
 import { Counters, counterNames } from '@rp/core';
 import { HandshakeCounters } from '@rp/tls';
+import { randomBytes } from 'node:crypto';
 import type { ListeningAddress } from '../cli/io.ts';
 import { diffConfig, type Plan, type ProxyConfig } from '../config/index.ts';
 import { setLevel, type LogLevel, type Logger } from '../log/index.ts';
 import { CertificateKeeper } from './certificate-keeper.ts';
+import { AddressCounts, createAddressCounts } from './address-counts.ts';
 import { ConnectionLeases, leasesByteLength } from './connection-leases.ts';
 import { Fleet, type FleetOwner, type WorkerFleet } from './fleet.ts';
 import { RunningListeners } from './listener-plan.ts';
@@ -22,10 +24,6 @@ import { processClock } from './worker-engine.ts';
 
 /** Milliseconds that the start waits for name servers; after that, connections look names up by themselves. */
 const RESOLVE_LIMIT = 3_000;
-
-/** What listeners and logs are opened with, and keep until a restart. */
-const FIXED =
-  /^(?:log\.(?:file|access\..+)|listeners\[[^\]]*\]\.(?:http2|h2c|tls|tls\.(?:minVersion|ciphers|strictSni|clientAuth\..+|handshakeTimeout|ticketRotation)))$/u;
 
 /** What a supervisor is made with. */
 export interface SupervisorOptions {
@@ -51,6 +49,7 @@ export class Supervisor implements FleetOwner {
   readonly #fleet: WorkerFleet;
   readonly #memory: readonly WorkerMemory[];
   readonly #leases: SharedArrayBuffer;
+  readonly #addresses: SharedArrayBuffer;
   readonly #clock: () => number = processClock();
   readonly #sockets: NonNullable<SupervisorOptions['sockets']>;
   readonly #resolver: NameResolver;
@@ -74,6 +73,7 @@ export class Supervisor implements FleetOwner {
     this.#certificates = new CertificateKeeper(config.listeners, logger, () => this.#certificatesChanged());
     this.#memory = Array.from({ length: workers }, createWorkerMemory);
     this.#leases = new SharedArrayBuffer(leasesByteLength(workers));
+    this.#addresses = createAddressCounts(workers, randomBytes(4).readInt32LE());
     this.#snapshot = { version: 0, config, upstreams: [], secrets: [] };
     this.#fleet = fleet?.(this) ?? new Fleet(this, workers, logger, this.#clock);
   }
@@ -145,10 +145,7 @@ export class Supervisor implements FleetOwner {
 
   /** What a valid configuration would change. */
   plan(config: ProxyConfig): Plan {
-    const plan = diffConfig(this.#config, config);
-    const all = [...plan.added, ...plan.removed, ...plan.changed.map(({ path }) => path)];
-    const needsRestart = all.filter((path) => plan.needsRestart.includes(path) || FIXED.test(path));
-    return { ...plan, needsRestart };
+    return diffConfig(this.#config, config);
   }
 
   /** Takes a valid configuration over in all workers. */
@@ -208,6 +205,7 @@ export class Supervisor implements FleetOwner {
       workers: this.#workers,
       memory: this.#memory[index]!,
       leases: this.#leases,
+      addresses: this.#addresses,
       snapshot: { ...this.#snapshot, config: { ...config, log } },
       sockets: this.#listeners.current.map((_, listener) => this.#sockets(listener, index)),
     };
@@ -229,6 +227,7 @@ export class Supervisor implements FleetOwner {
       }
     }
     ConnectionLeases.reclaim(this.#leases, index);
+    AddressCounts.reclaim(this.#addresses, index);
     new Counters(this.#memory[index]!.counters).clearGauges();
   }
 

@@ -6,6 +6,7 @@ import type { ListeningAddress } from '../cli/io.ts';
 import type { Cache, ProxyConfig } from '../config/index.ts';
 import { AccessLog, LogSink, createLogger, setLevel, type LogLevel, type Logger } from '../log/index.ts';
 import { ExchangeLog } from './access-adapter.ts';
+import { AddressCounts } from './address-counts.ts';
 import { ConnectionLeases } from './connection-leases.ts';
 import { eventLog } from './event-log.ts';
 import type { Snapshot, WorkerBirth, WorkerReport } from './messages.ts';
@@ -60,8 +61,12 @@ export class WorkerEngine {
       counters: new Counters(birth.memory.counters),
       ...(log.access.enabled ? { accessLog: new ExchangeLog(this.#access, clock) } : {}),
     });
+    // Alone, its own count says everything.
+    if (birth.workers > 1) this.engine.runtime.addresses = new AddressCounts(birth.addresses, birth.index);
     const leases = new ConnectionLeases(birth.leases, birth.index, config.limits.maxConnections);
-    this.#watch = new WorkerWatch(this.engine, leases, config.overload, this.#logger, () => this.#giveMemoryBack());
+    this.#watch = new WorkerWatch(this.engine, leases, config.overload, this.#logger, () =>
+      this.#giveMemoryBack(),
+    );
     this.#listeners = new WorkerListeners(birth.memory.handshakes);
     this.apply(birth.snapshot);
   }

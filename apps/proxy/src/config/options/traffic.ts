@@ -128,7 +128,7 @@ export const limits: Section<Limits> = section('What the proxy accepts.', {
     max: 10_000_000,
   }),
   perAddress: integer({
-    doc: 'Client connections from one address to one worker, so that all workers together let `workers` times as many pass; 0: no limit.',
+    doc: 'Client connections from one address, over all workers; 0: no limit.',
     fallback: 0,
     min: 0,
     max: 10_000_000,
@@ -160,7 +160,10 @@ export const trustedProxies: Leaf<readonly string[]> = texts({
 
 /** `forwarding` */
 export const forwarding: Section<Forwarding> = section('Fields that tell backends about the client.', {
-  xForwarded: boolean({ doc: 'Sends `X-Forwarded-For`, `-Proto`, `-Host` and `-Port`. Those of clients that are no trusted proxies are dropped either way.', fallback: true }),
+  xForwarded: boolean({
+    doc: 'Sends `X-Forwarded-For`, `-Proto`, `-Host` and `-Port`. Those of clients that are no trusted proxies are dropped either way.',
+    fallback: true,
+  }),
   forwarded: boolean({ doc: 'Sends `Forwarded` (RFC 7239).', fallback: false }),
   via: text({
     doc: 'Pseudonym in `Via` (RFC 9110, 7.6.3), both directions.',
