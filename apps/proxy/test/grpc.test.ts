@@ -2,87 +2,7 @@ import * as grpc from '@grpc/grpc-js';
 import { createHash, randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { eventually, onCleanup, startRp } from './run-support.ts';
-
-const bytes = (value: Buffer): Buffer => value;
-const method = (name: string, requestStream: boolean, responseStream: boolean) => ({
-  path: `/test.Echo/${name}`,
-  requestStream,
-  responseStream,
-  requestSerialize: bytes,
-  requestDeserialize: bytes,
-  responseSerialize: bytes,
-  responseDeserialize: bytes,
-});
-const echo = {
-  unary: method('Unary', false, false),
-  download: method('Download', false, true),
-  upload: method('Upload', true, false),
-  talk: method('Talk', true, true),
-};
-
-type Unary = grpc.handleUnaryCall<Buffer, Buffer>;
-type Download = grpc.handleServerStreamingCall<Buffer, Buffer>;
-type Upload = grpc.handleClientStreamingCall<Buffer, Buffer>;
-type Talk = grpc.handleBidiStreamingCall<Buffer, Buffer>;
-
-/** What the server saw. */
-class Seen {
-  cancelled = 0;
-  deadlines: number[] = [];
-  metadata: grpc.Metadata | undefined = undefined;
-}
-
-function implementation(seen: Seen): grpc.UntypedServiceImplementation {
-  const unary: Unary = (call, reply) => {
-    seen.metadata = call.metadata;
-    const deadline = call.getDeadline();
-    seen.deadlines.push(Number(deadline) - Date.now());
-    call.on('cancelled', () => seen.cancelled++);
-    const text = call.request.toString();
-    if (text === 'never') return;
-    if (text === 'fail') {
-      const metadata = new grpc.Metadata();
-      metadata.set('why', 'because');
-      return reply({ code: grpc.status.FAILED_PRECONDITION, details: 'no: ä%', metadata });
-    }
-    const head = new grpc.Metadata();
-    head.set('in-head', 'h');
-    head.set('in-head-bin', Buffer.from([0, 255, 7]));
-    call.sendMetadata(head);
-    const tail = new grpc.Metadata();
-    tail.set('in-trailers', 't');
-    reply(null, call.request, tail);
-  };
-  const download: Download = (call) => {
-    call.on('cancelled', () => seen.cancelled++);
-    const count = call.request.readUInt32BE();
-    if (count === 0xffffffff) {
-      call.write(Buffer.from('first'));
-      return;
-    }
-    let at = 0;
-    const send = (): void => {
-      while (at < count) {
-        const message = Buffer.alloc(10_000);
-        message.writeUInt32BE(at++);
-        if (!call.write(message)) return void call.once('drain', send);
-      }
-      call.end();
-    };
-    send();
-  };
-  const upload: Upload = (call, reply) => {
-    const sum = createHash('sha256');
-    call.on('data', (message: Buffer) => sum.update(message));
-    call.on('end', () => reply(null, sum.digest()));
-  };
-  const talk: Talk = (call) => {
-    call.on('cancelled', () => seen.cancelled++);
-    call.on('data', (message: Buffer) => call.write(Buffer.concat([Buffer.from('re: '), message])));
-    call.on('end', () => call.end());
-  };
-  return { unary, download, upload, talk };
-}
+import { Seen, ask, bytes, echo, startServer } from './support/grpc.ts';
 
 interface Party {
   readonly seen: Seen;
@@ -92,14 +12,7 @@ interface Party {
 /** A client, rp in the middle, and a server. */
 async function start(): Promise<Party> {
   const seen = new Seen();
-  const server = new grpc.Server();
-  server.addService(echo, implementation(seen));
-  const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync('127.0.0.1:0', grpc.ServerCredentials.createInsecure(), (error, bound) =>
-      error === null ? resolve(bound) : reject(error),
-    );
-  });
-  onCleanup(() => server.forceShutdown());
+  const port = await startServer(seen);
   const rp = await startRp(`listeners: [{ address: 127.0.0.1, port: 0, http2: true, h2c: true }]
 workers: 1
 upstreams:
@@ -110,46 +23,6 @@ log: { access: { enabled: false } }
   const client = new grpc.Client(`127.0.0.1:${rp.port}`, grpc.credentials.createInsecure());
   onCleanup(() => client.close());
   return { seen, client };
-}
-
-interface UnaryResult {
-  readonly error: grpc.ServiceError | null;
-  readonly value: Buffer | undefined;
-  readonly head: grpc.Metadata | undefined;
-  readonly status: grpc.StatusObject;
-}
-
-function ask(
-  client: grpc.Client,
-  request: Buffer,
-  metadata = new grpc.Metadata(),
-  options: grpc.CallOptions = {},
-): Promise<UnaryResult> {
-  return new Promise((resolve) => {
-    let answer: Pick<UnaryResult, 'error' | 'value'> | undefined;
-    let head: grpc.Metadata | undefined;
-    let status: grpc.StatusObject | undefined;
-    const done = (): void => {
-      if (answer !== undefined && status !== undefined) resolve({ ...answer, head, status });
-    };
-    const call = client.makeUnaryRequest(
-      echo.unary.path,
-      bytes,
-      bytes,
-      request,
-      metadata,
-      options,
-      (error, value) => {
-        answer = { error, value };
-        done();
-      },
-    );
-    call.on('metadata', (got) => (head = got));
-    call.on('status', (got) => {
-      status = got;
-      done();
-    });
-  });
 }
 
 test('a unary call, with metadata both ways, in the head and in the trailers', async () => {
