@@ -17,6 +17,8 @@ export class HostileBackend {
   readonly problems: ForwardedProblem[] = [];
   readonly #raw: RawBackend;
   readonly #asked = new Map<number, number>();
+  /** Connections that were answered with a 101: what comes on them is no HTTP, and nothing to judge. */
+  readonly #switched = new WeakSet<Socket>();
 
   constructor() {
     this.#raw = new RawBackend((socket, received) => this.#respond(socket, received), false);
@@ -36,6 +38,7 @@ export class HostileBackend {
   }
 
   #respond(socket: Socket, received: Buffer): number {
+    if (this.#switched.has(socket)) return received.length;
     const request = completeRequest(received);
     if (!request) return 0;
     const seed = seedInPath(request.head);
@@ -50,6 +53,7 @@ export class HostileBackend {
     const nth = this.#asked.get(seed) ?? 0;
     this.#asked.set(seed, nth + 1);
     const answer = backendAnswer(seed, nth);
+    if (Buffer.concat(answer.pieces).includes(' 101 ')) this.#switched.add(socket);
     this.#write(socket, answer.pieces, 0, answer.end);
     return request.length;
   }
