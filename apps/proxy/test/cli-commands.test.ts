@@ -80,9 +80,11 @@ describe('rp demo', () => {
   it('runs in front of three backends that show what a proxy does, and prints what to try', async () => {
     const { io, out } = capture();
     const answers: Record<string, Answer> = {};
+    let cached = false;
     const backends: (string | undefined)[] = [];
     const runner: RunProxy = async (source, inner) => {
       const config = configOf(source);
+      cached = config.cache.enabled;
       const urls = config.upstreams[0]?.backends.map(({ url }) => url.href) ?? [];
       inner.onReady([{ address: '127.0.0.1', port: 8123, tls: false }]);
       for (const url of urls) backends.push((await request(`${url}/`)).backend);
@@ -96,6 +98,7 @@ describe('rp demo', () => {
       return 0;
     };
     expect(await main(['demo', '--listen', '0'], io, runner)).toBe(0);
+    expect(cached).toBe(true);
     expect(backends).toEqual(['red', 'green', 'blue']);
     expect(answers.echo?.body).toContain('X-Probe: yes');
     expect(answers.slow?.body).toBe('red took 5 ms\n');
@@ -103,7 +106,7 @@ describe('rp demo', () => {
     expect(answers.stream?.body).toContain('chunk 1 from red');
     expect(answers.big?.body.length).toBe(100 * 1024 * 1024);
     expect(answers.missing?.status).toBe(404);
-    expect(out.stdout.match(/^ {2}curl .*http:\/\/127\.0\.0\.1:8123\//gmu)).toHaveLength(3);
+    expect(out.stdout.match(/^ {2}curl .*http:\/\/127\.0\.0\.1:8123\//gmu)).toHaveLength(4);
   });
 
   it('listens on the loopback address only, and on the next free port', async () => {

@@ -55,6 +55,8 @@ export interface ProxyOptions extends Omit<SettingsInput, 'routes' | 'limits'> {
   /** Routes to the only upstream. Default: everything. */
   routes?: readonly Omit<Route<Upstream>, 'upstream'>[];
   protocol?: 'http' | 'https';
+  /** A cookie keeps a client with its backend. */
+  affinity?: boolean;
   /** Sent to backends. */
   proxyProtocol?: ProxyProtocolVersion;
 }
@@ -76,6 +78,7 @@ export class TestProxy {
       accessLog,
       protocol = 'http',
       proxyProtocol,
+      affinity = false,
       ...settings
     } = options;
     const group = new UpstreamGroup({
@@ -87,6 +90,7 @@ export class TestProxy {
     });
     const upstream = new Upstream({
       name: 'app',
+      setsAffinity: affinity,
       balancer: group as unknown as ConstructorParameters<typeof Upstream>[0]['balancer'],
       createPool: (target) => {
         const { runtime } = this.engine;
