@@ -3,54 +3,9 @@ import type { Attempt } from '../connecting.ts';
 import type { BackendStream } from '../stream.ts';
 import { BACKOFF_FIRST, BACKOFF_MOST, MAX_SESSIONS, MAX_STREAMS } from './bounds.ts';
 import type { Http2Connector } from './connector.ts';
+import { completeLimits, type Http2PoolLimits, type Http2PoolStats } from './pool-limits.ts';
 import type { Http2BackendSession } from './session.ts';
 import type { SessionLife, SessionOwner } from './session-life.ts';
-
-/** Limits of one pool, in milliseconds and numbers; the names are those of HTTP/1 pools. */
-export interface Http2PoolLimits {
-  /** Connections, up to 4. Default 4: each carries up to 100 requests at a time. */
-  readonly maxConnections?: number;
-  /** To connect, and for the backend's SETTINGS. Default 5,000. */
-  readonly connectTimeout?: number;
-  /** Longest wait for a place while all connections are full. Default 5,000. */
-  readonly queueTimeout?: number;
-  /** Requests that may wait for a place. Default 1,024. */
-  readonly maxQueue?: number;
-  /** A connection without requests is closed after it. Default 300,000. */
-  readonly idleTimeout?: number;
-  /** Default `Infinity`. */
-  readonly maxLifetime?: number;
-  /** Default `Infinity`. */
-  readonly maxRequestsPerConnection?: number;
-}
-
-export interface Http2PoolStats {
-  /** Connects that succeeded; that failed. */
-  readonly created: number;
-  readonly failed: number;
-  /** Connections with and without requests under way, and connects under way. */
-  readonly active: number;
-  readonly idle: number;
-  readonly connecting: number;
-  /** Requests under way, and requests that wait for a place. */
-  readonly streams: number;
-  readonly waiting: number;
-  /** Streams given out; of these, on connections that were there before. */
-  readonly acquired: number;
-  readonly reused: number;
-  /** Waits that found all places taken; that ended without a place; that were given up; that were refused at once. */
-  readonly exhausted: number;
-  readonly timedOut: number;
-  readonly cancelled: number;
-  readonly refused: number;
-  /** Idle connections closed for their age. */
-  readonly evicted: number;
-  /** Connects wait because one failed. */
-  readonly backingOff: boolean;
-  readonly draining: boolean;
-  /** Milliseconds that connects took, SETTINGS included: how many, their sum, the slowest. */
-  readonly connectMs: { readonly count: number; readonly sum: number; readonly max: number };
-}
 
 type Waiter = ConnectionWaiter<BackendStream>;
 
@@ -93,6 +48,10 @@ export class Http2BackendPool implements BackendPool<BackendStream>, SessionOwne
   readonly #openings: Set<Opening> = new Set();
   /** Who waits, with the time at which that is too long; in the order in which they came. */
   readonly #waiters: Map<Waiter, number> = new Map();
+  /** Those of them that want a connection made after they asked. */
+  readonly #fresh: Set<Waiter> = new Set();
+  /** Streams that the backend took on the last connection that was made. */
+  #places = MAX_STREAMS;
   #backoff = 0;
   #blockedUntil = 0;
   #draining = false;
@@ -112,7 +71,7 @@ export class Http2BackendPool implements BackendPool<BackendStream>, SessionOwne
   constructor(connector: Http2Connector, clock: () => number, limits: Http2PoolLimits = {}) {
     this.#connector = connector;
     this.#clock = clock;
-    this.#limits = complete(limits);
+    this.#limits = completeLimits(limits);
   }
 
   // ---- BackendPool ------------------------------------------------------------------------------------------
@@ -124,17 +83,18 @@ export class Http2BackendPool implements BackendPool<BackendStream>, SessionOwne
       return this.#lend(session);
     }
     this.#exhausted++;
-    this.#enqueue(waiter, this.#wanting);
+    this.#enqueue(waiter, this.#wants(this.#waiters.size + 1));
     return undefined;
   }
 
   acquireFresh(waiter: Waiter): void {
     // Whatever is lost with a connection is lost at once: one new connection serves all of it.
-    this.#enqueue(waiter, this.#openings.size === 0);
+    if (this.#enqueue(waiter, this.#openings.size === 0)) this.#fresh.add(waiter);
   }
 
   cancel(waiter: Waiter): void {
-    if (this.#waiters.delete(waiter)) this.#cancelled++;
+    if (this.#leave(waiter)) this.#cancelled++;
+    if (this.#draining) this.drain();
   }
 
   upkeep(now: number): void {
@@ -142,7 +102,7 @@ export class Http2BackendPool implements BackendPool<BackendStream>, SessionOwne
       if (deadline > now) break;
       // A connect under way has a timeout of its own.
       if (this.#openings.size > 0) break;
-      this.#waiters.delete(waiter);
+      this.#leave(waiter);
       this.#timedOut++;
       waiter.connectionFailed({ code: 'POOL_QUEUE_TIMEOUT' });
     }
@@ -165,7 +125,7 @@ export class Http2BackendPool implements BackendPool<BackendStream>, SessionOwne
 
   /** Other limits from now on. */
   update(limits: Http2PoolLimits): void {
-    this.#limits = complete(limits);
+    this.#limits = completeLimits(limits);
   }
 
   /** Connections, and connects under way. */
@@ -200,18 +160,19 @@ export class Http2BackendPool implements BackendPool<BackendStream>, SessionOwne
   // ---- Waiting ----------------------------------------------------------------------------------------------
 
   #roomy(): SessionLife | undefined {
-    // Who came first is served first.
-    if (this.#waiters.size > 0) return undefined;
+    // Who came first is served first; but nobody waits for those who wait for a new connection.
+    if (this.#waiters.size > this.#fresh.size) return undefined;
     return this.#sessions.find(({ hasRoom }) => hasRoom);
   }
 
-  /** Whether one more waiter is one too many for the connects under way, and another connection is allowed. */
-  get #wanting(): boolean {
-    if (this.#waiters.size < this.#openings.size * MAX_STREAMS) return false;
+  /** Whether those who wait are too many for the connects under way, and another connection is allowed. */
+  #wants(waiters: number): boolean {
+    if (waiters <= this.#openings.size * this.#places) return false;
     return this.#sessions.length + this.#openings.size < Math.min(MAX_SESSIONS, this.#limits.maxConnections);
   }
 
-  #enqueue(waiter: Waiter, connect: boolean): void {
+  /** False: `waiter` is refused. */
+  #enqueue(waiter: Waiter, connect: boolean): boolean {
     const now = this.#clock();
     if (this.#draining) return this.#refuse(waiter, 'POOL_DRAINING');
     if (this.#waiters.size >= this.#limits.maxQueue) return this.#refuse(waiter, 'POOL_QUEUE_FULL');
@@ -221,15 +182,22 @@ export class Http2BackendPool implements BackendPool<BackendStream>, SessionOwne
       this.#open(now);
     }
     this.#waiters.set(waiter, now + this.#limits.queueTimeout);
+    return true;
+  }
+
+  #leave(waiter: Waiter): boolean {
+    this.#fresh.delete(waiter);
+    return this.#waiters.delete(waiter);
   }
 
   /** In a microtask of its own: nothing is called inside `acquire`. */
-  #refuse(waiter: Waiter, code: string): void {
+  #refuse(waiter: Waiter, code: string): false {
     this.#refused++;
     this.#waiters.set(waiter, Infinity);
     queueMicrotask(() => {
-      if (this.#waiters.delete(waiter)) waiter.connectionFailed({ code });
+      if (this.#leave(waiter)) waiter.connectionFailed({ code });
     });
+    return false;
   }
 
   #open(now: number): void {
@@ -247,15 +215,21 @@ export class Http2BackendPool implements BackendPool<BackendStream>, SessionOwne
 
   #serve(fresh: boolean): void {
     for (const [waiter, deadline] of this.#waiters) {
-      // About to be refused.
-      if (deadline === Infinity) continue;
+      // About to be refused; or not served by this.
+      if (deadline === Infinity || (!fresh && this.#fresh.has(waiter))) continue;
       const session = this.#sessions.find(({ hasRoom }) => hasRoom);
-      if (session === undefined) return;
-      this.#waiters.delete(waiter);
+      if (session === undefined) return this.#grow();
+      this.#leave(waiter);
       if (!fresh) this.#reused++;
       waiter.connectionReady(this.#lend(session), !fresh);
     }
     if (this.#draining) this.drain();
+  }
+
+  /** All places are taken, and somebody waits. */
+  #grow(): void {
+    const now = this.#clock();
+    if (now >= this.#blockedUntil && this.#wants(this.#waiters.size)) this.#open(now);
   }
 
   // ---- SessionOwner -----------------------------------------------------------------------------------------
@@ -269,8 +243,10 @@ export class Http2BackendPool implements BackendPool<BackendStream>, SessionOwne
       this.#connectMax = Math.max(this.#connectMax, took);
     }
     this.#created++;
+    this.#places = Math.max(1, session.places);
     this.#backoff = this.#blockedUntil = 0;
-    this.#sessions.push(session);
+    // In front: who waits for a new one gets this.
+    this.#sessions.unshift(session);
     this.#serve(true);
   }
 
@@ -314,26 +290,16 @@ export class Http2BackendPool implements BackendPool<BackendStream>, SessionOwne
     this.#failed++;
     this.#backoff = Math.min(BACKOFF_MOST, this.#backoff === 0 ? BACKOFF_FIRST : this.#backoff * 2);
     this.#blockedUntil = this.#clock() + this.#backoff;
-    // Others are under way, or have a place before long.
-    if (this.#openings.size > 0 || this.#sessions.length > 0) return;
+    if (this.#openings.size > 0) return;
+    // With no new connection to come, what there is has to do.
+    this.#fresh.clear();
+    if (this.#sessions.length > 0) return this.#serve(false);
     this.#failAll({ code: 'POOL_CONNECT_FAILED', cause });
   }
 
   #failAll(failure: PoolFailure): void {
     for (const waiter of [...this.#waiters.keys()]) {
-      if (this.#waiters.delete(waiter)) waiter.connectionFailed(failure);
+      if (this.#leave(waiter)) waiter.connectionFailed(failure);
     }
   }
-}
-
-function complete(limits: Http2PoolLimits): Required<Http2PoolLimits> {
-  return {
-    maxConnections: limits.maxConnections ?? MAX_SESSIONS,
-    connectTimeout: limits.connectTimeout ?? 5_000,
-    queueTimeout: limits.queueTimeout ?? 5_000,
-    maxQueue: limits.maxQueue ?? 1_024,
-    idleTimeout: limits.idleTimeout ?? 300_000,
-    maxLifetime: limits.maxLifetime ?? Infinity,
-    maxRequestsPerConnection: limits.maxRequestsPerConnection ?? Infinity,
-  };
 }

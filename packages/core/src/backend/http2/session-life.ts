@@ -97,9 +97,13 @@ export abstract class SessionLife implements OutputOwner {
     return this.state === 'closed';
   }
 
+  /** Streams that it takes at a time. */
+  get places(): number {
+    return Math.min(MAX_STREAMS, this.remote.values.maxConcurrentStreams);
+  }
+
   get hasRoom(): boolean {
-    const { maxConcurrentStreams } = this.remote.values;
-    return this.state === 'open' && this.active < Math.min(MAX_STREAMS, maxConcurrentStreams);
+    return this.state === 'open' && this.active < this.places;
   }
 
   /** A stream whose `begin` is called next. */
