@@ -233,3 +233,35 @@ test('drain: streams under way end, then their connection', async () => {
   expect((await answer).body.toString()).toBe('in peace');
   await until(() => pools[0]!.size === 0);
 });
+
+test('while a lost connection is replaced, others stay in use; a drained pool closes when nobody needs it', async () => {
+  const held: ServerHttp2Stream[] = [];
+  const backend = await startH2Backend({ settings: { maxConcurrentStreams: 2 } });
+  backend.server.on('stream', (stream, headers) => {
+    stream.on('error', () => undefined);
+    if (headers[':path'] === '/now') stream.respond({ ':status': 204 }, { endStream: true });
+    else held.push(stream);
+  });
+  const { port, pools, engine } = await startH2Front({
+    backends: [backend.port],
+    pool: { maxConnections: 2 },
+  });
+  const client = await connectH2(port);
+  const now = { ':path': '/now' };
+  expect(status(await exchange(client, now))).toBe(204);
+  // Two fill the connection that is there, the third gets one of its own.
+  const answers = [1, 2, 3].map(() => exchange(client, get));
+  await until(() => held.length === 3);
+  expect(backend.sessions).toHaveLength(2);
+  backend.sockets[0]!.destroy();
+  expect(status(await exchange(client, now))).toBe(204);
+  await until(() => held.length === 5);
+  expect(backend.sessions).toHaveLength(3);
+  engine.dismiss(pools[0]!);
+  expect(pools[0]!.size).toBe(2);
+  for (const stream of held) {
+    if (!stream.destroyed) stream.respond({ ':status': 204 }, { endStream: true });
+  }
+  expect((await Promise.all(answers)).map(status)).toEqual([204, 204, 204]);
+  await until(() => pools[0]!.size === 0);
+});
