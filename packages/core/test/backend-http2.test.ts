@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import http from 'node:http';
 import { expect, test } from 'vitest';
+import { RawClient } from './support/client.ts';
 import { connectH2, exchange, startH2Backend, startH2Front } from './support/h2-backend.ts';
 import { until } from './support/wait.ts';
 
@@ -97,4 +98,42 @@ test('a stream that the client resets is cancelled at the backend', async () => 
   await until(() => code !== undefined);
   expect(code).toBe(8);
   expect(pools[0]!.stats().streams).toBe(0);
+});
+
+test('a client that waits for a 100 gets the one of the backend, and its body passes', async () => {
+  const backend = await startH2Backend({}, (request, response) => void request.pipe(response));
+  const { port } = await startH2Front({ backends: [backend.port] });
+  const client = await RawClient.connect(port);
+  client.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n');
+  await client.receives('HTTP/1.1 100 ');
+  client.write('body');
+  await client.receives('HTTP/1.1 200 ');
+  await client.receives('body');
+  client.destroy();
+});
+
+test('WebSocket over HTTP/2 is refused, since the backend would have to know it too', async () => {
+  const backend = await startH2Backend({});
+  const { port } = await startH2Front({ backends: [backend.port] });
+  const client = await connectH2(port);
+  if (!client.remoteSettings.enableConnectProtocol)
+    await new Promise((resolve) => client.once('remoteSettings', resolve));
+  const headers = {
+    ':method': 'CONNECT',
+    ':protocol': 'websocket',
+    ':scheme': 'http',
+    ':authority': 'a',
+    ':path': '/',
+  };
+  const answer = await exchange(client, { ...headers, 'sec-websocket-version': '13' });
+  expect(answer.headers[':status']).toBe(501);
+  expect(backend.sessions).toHaveLength(0);
+});
+
+test('bytes are counted both ways', async () => {
+  const backend = await startH2Backend({}, (request, response) => void request.pipe(response));
+  const { port, engine } = await startH2Front({ backends: [backend.port] });
+  await exchange(await connectH2(port), { ':path': '/', ':method': 'POST' }, Buffer.alloc(50_000));
+  expect(engine.counters.read('bytesToBackends')).toBeGreaterThan(50_050);
+  expect(engine.counters.read('bytesFromBackends')).toBeGreaterThan(50_050);
 });

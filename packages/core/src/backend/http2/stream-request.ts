@@ -9,6 +9,7 @@ import {
   type ForwardRequest,
   type RequestHead,
 } from '@rp/parser';
+import { Counter } from '../../counters.ts';
 import type { BodyView } from '../../downstream.ts';
 import type { Exchange } from '../../exchange.ts';
 import { BodyQueue } from '../../http2/body-queue.ts';
@@ -58,7 +59,10 @@ export abstract class StreamRequest extends Timer implements BlockedStream {
     this.open();
     const { framing, contentLength } = request;
     const none = framing === BodyFraming.none || (framing === BodyFraming.length && contentLength === 0);
-    writeRequestHead(session.output.writer, this.id, request, rules, session.scheme, none);
+    const { writer } = session.output;
+    const before = writer.pending;
+    writeRequestHead(writer, this.id, request, rules, session.scheme, none);
+    this.runtime.counters.cells[Counter.bytesToBackends]! += writer.pending - before;
     session.output.touch();
     this.state = none ? StreamState.halfClosedLocal : StreamState.open;
     this.ending = none;
