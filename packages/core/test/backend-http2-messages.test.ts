@@ -74,6 +74,7 @@ const cut: readonly (readonly [string, Script])[] = [
   ['a second head', ({ writer }, id) => writer.headers(id, [':status', '200'], false)],
   ['a pseudo-field in the trailers', ({ writer }, id) => writer.headers(id, [':status', '200'], true)],
   ['a reset', ({ writer }, id) => writer.rstStream(id, 2)],
+  ['a reset without an error, but short of its length', ({ writer }, id) => writer.rstStream(id, 0)],
 ];
 
 test.each(cut)('a response that goes wrong after its first bytes is cut: %s', async (_name, script) => {
@@ -217,4 +218,18 @@ test('a backend that gives no window stops the client, and goes on when it does'
   session.flush();
   const head = await new Promise<IncomingHttpHeaders>((resolve) => stream.once('response', resolve));
   expect(head[':status']).toBe(200);
+});
+
+test.each([
+  ['all of its length', ['content-length', '5']],
+  ['a body of no told length', []],
+])('a reset without an error after %s is the end of the response', async (_name, fields) => {
+  const { headers, body, code } = await play((session, id) => {
+    session.writer.headers(id, [':status', '200', ...fields], false);
+    session.data(id, 'whole', false);
+    session.writer.rstStream(id, 0);
+  });
+  expect(headers[':status']).toBe(200);
+  expect(body.toString()).toBe('whole');
+  expect(code).toBe(0);
 });

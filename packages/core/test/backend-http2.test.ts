@@ -137,3 +137,33 @@ test('bytes are counted both ways', async () => {
   expect(engine.counters.read('bytesToBackends')).toBeGreaterThan(50_050);
   expect(engine.counters.read('bytesFromBackends')).toBeGreaterThan(50_050);
 });
+
+test('clients of HTTP/1.1 that read side by side from one connection each get their own bytes', async () => {
+  const bodies = Array.from({ length: 8 }, (_, i) => randomBytes(700_000 + i * 1_111));
+  const backend = await startH2Backend({}, (request, response) => {
+    const body = bodies[Number(request.url.slice(1))]!;
+    if (body.length % 2 === 0) response.setHeader('content-length', body.length);
+    response.end(body);
+  });
+  const { port } = await startH2Front({ backends: [backend.port] });
+  const download = (at: number): Promise<Buffer> =>
+    new Promise((resolve, reject) => {
+      const request = http.get({ port, host: '127.0.0.1', path: `/${at}`, agent: false }, (response) => {
+        const parts: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => {
+          parts.push(chunk);
+          // Some are slower than others.
+          if (at % 3 !== 0) return;
+          response.pause();
+          setImmediate(() => response.resume());
+        });
+        response.on('end', () => resolve(Buffer.concat(parts)));
+      });
+      request.on('error', reject);
+    });
+  for (let round = 0; round < 3; round++) {
+    const got = await Promise.all(bodies.map((_, at) => download(at)));
+    expect(got.map(hash)).toEqual(bodies.map(hash));
+  }
+  expect(backend.sessions).toHaveLength(1);
+});

@@ -237,6 +237,15 @@ export class Http2BackendStream extends StreamRequest implements BackendStream {
   /** RST_STREAM arrived. */
   resetByPeer(code: number): void {
     this.state = StreamState.resetRemote;
+    // Servers of Node.js that leave a request unread reset its stream when they have answered, and the reset overtakes
+    // the frame that ends the response. Where a length was told, it decides.
+    if (
+      code === ErrorCode.NO_ERROR &&
+      this.#headSeen &&
+      fitsContentLength(this.#declared, this.#received, true)
+    ) {
+      return this.#end(undefined);
+    }
     const detail = `stream reset: ${errorName(code)}`;
     // Nothing of the request was looked at (RFC 9113 §8.7).
     const refused = code === ErrorCode.REFUSED_STREAM && !this.#headSeen;
