@@ -13,7 +13,6 @@ import type { Socket } from 'node:net';
 import type { ConnectionSlot, ConnectionSource } from '../contracts.ts';
 import { Counter } from '../counters.ts';
 import type { BodyView } from '../downstream.ts';
-import type { Exchange } from '../exchange.ts';
 import { ProxyFailure } from '../failure.ts';
 import type { ForwardRules } from '../forward-rules.ts';
 import { encodeProxyHeader, type ProxyProtocolVersion } from '../proxy-protocol.ts';
@@ -23,7 +22,7 @@ import type { Runtime } from '../runtime.ts';
 import { SocketWriter } from '../socket-writer.ts';
 import { Timer } from '../timer-wheel.ts';
 import type { Tunnel } from '../tunnel.ts';
-import type { BackendStream } from './stream.ts';
+import type { BackendReader, BackendStream } from './stream.ts';
 import { informationalLimit, keepAliveTimeout, mayReuse } from './reuse.ts';
 
 /**
@@ -40,7 +39,7 @@ export class BackendConnection extends Timer implements BackendStream, SocketUse
   readonly socket: Socket;
   readonly #writer: SocketWriter;
 
-  #exchange: Exchange | undefined = undefined;
+  #exchange: BackendReader | undefined = undefined;
   #tunnel: Tunnel | undefined = undefined;
   /** Request head that waits for the first bytes of the body. */
   #staged = '';
@@ -92,7 +91,7 @@ export class BackendConnection extends Timer implements BackendStream, SocketUse
 
   // ---- The request ------------------------------------------------------------------------------------------
 
-  begin(exchange: Exchange, request: RequestHead, rules: ForwardRules): void {
+  begin(exchange: BackendReader, request: RequestHead, rules: ForwardRules): void {
     this.#exchange = exchange;
     this.#requestDone = false;
     this.#expecting = request.expectContinue;
@@ -107,7 +106,7 @@ export class BackendConnection extends Timer implements BackendStream, SocketUse
     if (version !== undefined) this.#staged = proxyHeader(version, rules) + this.#staged;
   }
 
-  /** False: the backend takes no more for now; `Exchange.backendDrained` follows. */
+  /** False: the backend takes no more for now; `BackendReader.backendDrained` follows. */
   sendBody(chunk: Buffer, view: BodyView, source: ChunkSource): boolean {
     const staged = this.#staged;
     this.#staged = '';
@@ -215,7 +214,7 @@ export class BackendConnection extends Timer implements BackendStream, SocketUse
   /** False: nothing more of this chunk is to be parsed now. */
   #head(
     head: ResponseHead,
-    exchange: Exchange,
+    exchange: BackendReader,
     chunk: Buffer,
     at: number,
     length: number,
@@ -264,7 +263,7 @@ export class BackendConnection extends Timer implements BackendStream, SocketUse
     this.#fail(new ProxyFailure('BACKEND_INVALID', 'bytes after the end of the response'));
   }
 
-  #end(exchange: Exchange): void {
+  #end(exchange: BackendReader): void {
     const parser = this.#parser;
     const { trailers } = parser;
     const head = parser.head!;
@@ -286,7 +285,7 @@ export class BackendConnection extends Timer implements BackendStream, SocketUse
 
   #switchProtocols(
     head: ResponseHead,
-    exchange: Exchange,
+    exchange: BackendReader,
     chunk: Buffer,
     at: number,
     length: number,

@@ -11,7 +11,6 @@ import {
 } from '@rp/parser';
 import { Counter } from '../../counters.ts';
 import type { BodyView } from '../../downstream.ts';
-import type { Exchange } from '../../exchange.ts';
 import { BodyQueue } from '../../http2/body-queue.ts';
 import type { BlockedStream } from '../../http2/output.ts';
 import { trailersToSend } from '../../http2/response-fields.ts';
@@ -19,6 +18,7 @@ import { ownedChunk, type ChunkSource } from '../../read-buffers.ts';
 import type { Runtime } from '../../runtime.ts';
 import { Timer } from '../../timer-wheel.ts';
 import { writeRequestHead } from './request-block.ts';
+import type { BackendReader } from '../stream.ts';
 import type { SessionLife } from './session-life.ts';
 
 const EMPTY: Buffer = Buffer.alloc(0);
@@ -31,7 +31,7 @@ export abstract class StreamRequest extends Timer implements BlockedStream {
   state: StreamState = StreamState.idle;
   /** Towards the backend. */
   readonly sendWindow: SendWindow = new SendWindow(0);
-  protected exchange: Exchange | undefined = undefined;
+  protected exchange: BackendReader | undefined = undefined;
   protected method = '';
   protected readonly queue: BodyQueue = new BodyQueue();
   /** The request is complete but for what waits. */
@@ -51,7 +51,7 @@ export abstract class StreamRequest extends Timer implements BlockedStream {
   /** Gives the stream its identifier and its window. */
   protected abstract open(): void;
 
-  begin(exchange: Exchange, request: RequestHead, rules: ForwardRequest): void {
+  begin(exchange: BackendReader, request: RequestHead, rules: ForwardRequest): void {
     const session = this.session;
     this.exchange = exchange;
     this.method = request.method;
