@@ -3,6 +3,7 @@ import { checkedInteger, checkedNumber } from './error.ts';
 import type { FailureCounts } from './failure-counts.ts';
 import {
   administrativeBits,
+  blockingBits,
   type BackendTable,
   Cell,
   Counter,
@@ -68,6 +69,9 @@ export function ejectionTime(options: EjectionOptions, count: number): number {
   return Math.min(options.maxMs, options.baseMs * factor);
 }
 
+/** How long an ejection lasts at least before its backend may be needed again. */
+const MIN_SERVED_MS = 1_000;
+
 /** Ejects and takes back; the time runs out lazily, when somebody picks, without timers. */
 export class PassiveEjection {
   readonly options: EjectionOptions;
@@ -112,7 +116,7 @@ export class PassiveEjection {
   }
 
   #eject(backend: Backend, group: readonly Backend[], reason: string, now: number): void {
-    if (!this.#isWithinCap(group, 1)) return;
+    if (!this.#isWithinCap(group, 1) && !this.#makeRoom(backend, group, now)) return;
     const { cells } = this.#table;
     const count = this.#ejectionsInARow(backend, now) + 1;
     const until = now + ejectionTime(this.options, count);
@@ -129,6 +133,29 @@ export class PassiveEjection {
     const counter = backend.counter + Counter.ejections;
     this.#table.counters[counter] = (this.#table.counters[counter] ?? 0) + 1;
     this.#changes.report(backend, 'inService', 'ejected', reason);
+  }
+
+  /**
+   * The cap keeps a backend in service that fails while another one, which may be well again, sits out its time: that
+   * one comes back on probation, so that there is somebody to retry at. At most once a second for each backend, so
+   * that a dead group does not change places with every request.
+   */
+  #makeRoom(failing: Backend, group: readonly Backend[], now: number): boolean {
+    let longest: Backend | undefined;
+    let served = MIN_SERVED_MS;
+    for (const backend of group) {
+      const bits = this.#changes.bits(backend);
+      if (backend === failing || (bits & blockingBits) !== StateBit.ejected) continue;
+      const { cells } = this.#table;
+      const whole = ejectionTime(this.options, Math.max(1, read(cells, backend.cell + Cell.ejections)));
+      const time = whole - elapsed(now, read(cells, backend.cell + Cell.ejectedUntil));
+      if (time < served) continue;
+      served = time;
+      longest = backend;
+    }
+    if (longest === undefined) return false;
+    this.release(longest, 'neededInstead', now);
+    return this.#isWithinCap(group, 1);
   }
 
   #ejectionsInARow(backend: Backend, now: number): number {

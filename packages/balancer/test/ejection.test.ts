@@ -168,3 +168,24 @@ test('options out of range are refused with their name', () => {
   expect(() => new Fleet({ ejection: { maxEjectionPercent: 101 } })).toThrow(/maxEjectionPercent/);
   expect(() => new Fleet({ ejection: { baseMs: 1_000, maxMs: 10 } })).toThrow(BalancerError);
 });
+
+test('a backend that fails while the other one sits out its time changes places with it', () => {
+  const fleet = new Fleet({ ...off, backends: ['http://a:80', 'http://b:80'].map((url) => ({ url })) });
+  fleet.attempt(fleet.backend(0), AttemptOutcome.connectFailed, 3);
+  // Within the first second the cap holds: a dead group does not change places with every request.
+  fleet.attempt(fleet.backend(1), AttemptOutcome.connectFailed, 3);
+  expect(fleet.changes).toEqual(['0: inService -> ejected (consecutiveFailures)']);
+  fleet.now += 1_000;
+  fleet.attempt(fleet.backend(1), AttemptOutcome.connectFailed, 1);
+  expect(fleet.changes.slice(1)).toEqual([
+    '0: ejected -> inService (neededInstead)',
+    '1: inService -> ejected (consecutiveFailures)',
+  ]);
+  // On probation: the next failure brings the first one back out, when it is time to change again.
+  fleet.now += 1_000;
+  fleet.attempt(fleet.backend(0), AttemptOutcome.connectFailed, 1);
+  expect(fleet.changes.slice(3)).toEqual([
+    '1: ejected -> inService (neededInstead)',
+    '0: inService -> ejected (consecutiveFailures)',
+  ]);
+});
