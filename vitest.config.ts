@@ -13,7 +13,14 @@ const alias = Object.fromEntries(packages.map((name) => [`@rp/${name}`, source(n
 
 const project = (name: string, root: string) => ({
   resolve: { alias },
-  test: { name, root, setupFiles: [seeded], include: ['test/**/*.test.ts'], testTimeout: 20_000, hookTimeout: 20_000 },
+  test: {
+    name,
+    root,
+    setupFiles: [seeded],
+    include: ['test/**/*.test.ts'],
+    testTimeout: 20_000,
+    hookTimeout: 20_000,
+  },
 });
 
 export default defineConfig({

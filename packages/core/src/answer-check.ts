@@ -13,7 +13,8 @@ export function answerFault(answer: unknown): string | undefined {
   if (body !== undefined && typeof body !== 'string' && !(body instanceof Uint8Array)) {
     return 'the body of an answer must be a string or bytes';
   }
-  if (!Array.isArray(fields) || fields.length % 2 !== 0) return 'the fields of an answer must be names and values in turn';
+  if (!Array.isArray(fields) || fields.length % 2 !== 0)
+    return 'the fields of an answer must be names and values in turn';
   for (let i = 0; i < fields.length; i += 2) {
     const fault = fieldFault(fields[i], fields[i + 1]);
     if (fault !== undefined) return fault;

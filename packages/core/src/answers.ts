@@ -58,7 +58,14 @@ export function answerFor(
   retryAfter?: number,
 ): LocalAnswer {
   const format = errorFormat(accept);
-  const fields = ['Content-Type', contentTypes[format], 'Cache-Control', 'no-store', 'X-Request-Id', requestId];
+  const fields = [
+    'Content-Type',
+    contentTypes[format],
+    'Cache-Control',
+    'no-store',
+    'X-Request-Id',
+    requestId,
+  ];
   if (failure.status === 503) fields.push('Retry-After', String(retryAfter ?? 1));
   if (failure.status === 405) fields.push('Allow', 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS');
   return { status: failure.status, fields, body: render(format, failure, requestId) };

@@ -156,7 +156,7 @@ export class Attempts implements ConnectionWaiter<BackendStream> {
     const replay =
       failure instanceof MovedAway
         ? bodyReplayable
-        : mayReplay(failure.retryable, this.#reused, idempotent, bodyReplayable);
+        : mayReplay(failure.code, this.#reused, idempotent, bodyReplayable);
     if (replay && !this.#replayed) return this.#replay(entry, now);
     this.end(outcomeOf(failure));
     (this.#tried ??= []).push(entry.target);

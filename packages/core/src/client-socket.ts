@@ -55,7 +55,8 @@ export function readPublicly(accepted: net.Socket, reader: ByteReader): Readable
 
 /** Bytes that the kernel has taken of all that was written to `socket`: grows with every partial write. */
 export function takenBytes(socket: net.Socket): number {
-  const handle = (socket as unknown as { _handle: { writeQueueSize?: number; bytesWritten?: number } | null })._handle;
+  const handle = (socket as unknown as { _handle: { writeQueueSize?: number; bytesWritten?: number } | null })
+    ._handle;
   if (handle?.writeQueueSize === undefined || handle.bytesWritten === undefined) {
     return socket.bytesWritten - socket.writableLength;
   }

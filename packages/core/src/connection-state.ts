@@ -17,8 +17,10 @@ export type ConnectionState = (typeof ConnectionState)[keyof typeof ConnectionSt
 
 export const connectionStateNames: readonly string[] = Object.keys(ConnectionState);
 
-const { idle, readingRequest, forwarding, readingResponse, writingResponse, tunnelling, closing } = ConnectionState;
-const to = (...states: ConnectionState[]): number => states.reduce<number>((set, state) => set | (1 << state), 0);
+const { idle, readingRequest, forwarding, readingResponse, writingResponse, tunnelling, closing } =
+  ConnectionState;
+const to = (...states: ConnectionState[]): number =>
+  states.reduce<number>((set, state) => set | (1 << state), 0);
 
 /** From each state, where it may go. A response may begin before the request is complete, hence the short cuts. */
 const allowed: readonly number[] = [

@@ -26,7 +26,13 @@ export function isRequestIntact(head: RequestHead): boolean {
 /** Whether a response can be relayed after handlers had it. */
 export function isResponseIntact(head: ResponseHead): boolean {
   const { status } = head;
-  return Number.isInteger(status) && status >= 200 && status <= 999 && isReasonPhrase(head.reason) && areFieldsIntact(head);
+  return (
+    Number.isInteger(status) &&
+    status >= 200 &&
+    status <= 999 &&
+    isReasonPhrase(head.reason) &&
+    areFieldsIntact(head)
+  );
 }
 
 function areFieldsIntact(head: RequestHead | ResponseHead): boolean {

@@ -67,7 +67,10 @@ export class Engine {
     this.counters = options.counters ?? new Counters();
     this.hooks = new Hooks((failure) => {
       this.counters.add(Counter.hookFailures, 1);
-      log.error({ hook: failure.hook, handler: failure.handler, error: failure.error.message }, 'a hook failed');
+      log.error(
+        { hook: failure.hook, handler: failure.handler, error: failure.error.message },
+        'a hook failed',
+      );
     });
     // Timers read the clock as every other event does.
     const touch = (): number => this.runtime?.touch() ?? clock();
@@ -75,7 +78,11 @@ export class Engine {
     this.runtime = new Runtime({
       clock,
       wallClock: options.wallClock ?? Date.now,
-      wheel: new TimerWheel({ clock: touch, ticker, onError: (error) => this.runtime.internalError(error, undefined) }),
+      wheel: new TimerWheel({
+        clock: touch,
+        ticker,
+        onError: (error) => this.runtime.internalError(error, undefined),
+      }),
       counters: this.counters,
       hooks: this.hooks,
       log,

@@ -77,19 +77,25 @@ export const failures: Readonly<Record<FailureCode, FailureRow>> = {
   }),
   INTERNAL: row(500, 'proxy', 'Something went wrong inside the proxy.', { close: true }),
   NOT_IMPLEMENTED: row(501, 'client', 'This method or transfer coding is not supported.', { close: true }),
-  BACKEND_REFUSED: row(502, 'backend', 'The server behind this proxy could not be reached.', { retryable: 'yes' }),
+  BACKEND_REFUSED: row(502, 'backend', 'The server behind this proxy could not be reached.', {
+    retryable: 'yes',
+  }),
   BACKEND_CLOSED: row(502, 'backend', 'The server behind this proxy closed the connection.', {
-    retryable: 'reusedOnly',
+    retryable: 'yes',
   }),
   BACKEND_INVALID: row(502, 'backend', 'The server behind this proxy sent an invalid response.'),
-  BACKEND_TLS: row(502, 'backend', 'The server behind this proxy could not be verified.', { retryable: 'yes' }),
+  BACKEND_TLS: row(502, 'backend', 'The server behind this proxy could not be verified.', {
+    retryable: 'yes',
+  }),
   NO_BACKEND: row(503, 'backend', 'No server is available for this request at the moment.'),
   POOL_EXHAUSTED: row(503, 'proxy', 'Too many requests are waiting for a server.', { retryable: 'yes' }),
   OVERLOADED: row(503, 'proxy', 'The proxy is too busy at the moment.', { close: true }),
   CONNECT_TIMEOUT: row(504, 'backend', 'The server behind this proxy could not be reached in time.', {
     retryable: 'yes',
   }),
-  BACKEND_TIMEOUT: row(504, 'backend', 'The server behind this proxy did not answer in time.'),
+  BACKEND_TIMEOUT: row(504, 'backend', 'The server behind this proxy did not answer in time.', {
+    retryable: 'yes',
+  }),
   CACHE_ONLY: row(504, 'client', 'The response is not stored, and the request allows no other.'),
   VERSION_NOT_SUPPORTED: row(505, 'client', 'This version of HTTP is not supported.', { close: true }),
   CLIENT_GONE: row(0, 'client', 'The client closed the connection.'),

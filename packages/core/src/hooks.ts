@@ -99,7 +99,11 @@ export class HookPoint<E> {
     done(undefined);
   }
 
-  #settle(current: Registered<E>, pending: PromiseLike<HookVerdict>, next: (verdict: LocalAnswer | undefined) => void): void {
+  #settle(
+    current: Registered<E>,
+    pending: PromiseLike<HookVerdict>,
+    next: (verdict: LocalAnswer | undefined) => void,
+  ): void {
     let settled = false;
     const settle = (verdict: HookVerdict): void => {
       if (settled) return;

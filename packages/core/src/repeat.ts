@@ -1,6 +1,14 @@
-import type { Retryable } from './failure.ts';
+import type { FailureCode } from './failure.ts';
 
-const idempotentMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE', 'QUERY']);
+const idempotentMethods: ReadonlySet<string> = new Set([
+  'GET',
+  'HEAD',
+  'OPTIONS',
+  'TRACE',
+  'PUT',
+  'DELETE',
+  'QUERY',
+]);
 
 /** Methods whose repetition changes nothing (RFC 9110 §9.2.2). */
 export function isIdempotent(method: string): boolean {
@@ -13,10 +21,10 @@ export function isIdempotent(method: string): boolean {
  * harm by reading it again.
  */
 export function mayReplay(
-  retryable: Retryable,
+  code: FailureCode,
   connectionWasReused: boolean,
   idempotent: boolean,
   bodyReplayable: boolean,
 ): boolean {
-  return retryable === 'reusedOnly' && connectionWasReused && idempotent && bodyReplayable;
+  return code === 'BACKEND_CLOSED' && connectionWasReused && idempotent && bodyReplayable;
 }

@@ -39,7 +39,10 @@ export class RouteTable<U> {
     const byLength = (a: PathRoute<U>, b: PathRoute<U>): number => b.path.length - a.path.length;
     for (const list of [...this.#exact.values(), ...this.#wildcard.values(), this.#any]) list.sort(byLength);
     const single = routes.length === 1 ? routes[0]! : undefined;
-    this.#only = single !== undefined && single.host === undefined && (single.path ?? '/') === '/' ? this.#any[0] : undefined;
+    this.#only =
+      single !== undefined && single.host === undefined && (single.path ?? '/') === '/'
+        ? this.#any[0]
+        : undefined;
   }
 
   /**
@@ -49,9 +52,7 @@ export class RouteTable<U> {
   find(host: string, path: string): RouteTarget<U> | undefined {
     if (this.#only !== undefined) return this.#only;
     const name = hostName(host);
-    return (
-      match(this.#exact.get(name), path) ?? this.#findWildcard(name, path) ?? match(this.#any, path)
-    );
+    return match(this.#exact.get(name), path) ?? this.#findWildcard(name, path) ?? match(this.#any, path);
   }
 
   #findWildcard(name: string, path: string): RouteTarget<U> | undefined {

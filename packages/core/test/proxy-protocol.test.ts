@@ -76,7 +76,14 @@ describe('PROXY protocol: what is refused', () => {
   });
 
   it('never throws, and never waits for more than the longest header', () => {
-    const start = fc.constantFrom('', 'PROXY ', 'PROXY TCP4 ', 'PROXY TCP6 ', signature, `${signature}\x21\x11`);
+    const start = fc.constantFrom(
+      '',
+      'PROXY ',
+      'PROXY TCP4 ',
+      'PROXY TCP6 ',
+      signature,
+      `${signature}\x21\x11`,
+    );
     fc.assert(
       fc.property(start, fc.uint8Array({ maxLength: 700 }), (text, more) => {
         const bytes = Buffer.concat([latin1(text), more]);
@@ -89,9 +96,15 @@ describe('PROXY protocol: what is refused', () => {
 
 describe('PROXY protocol: what is sent', () => {
   const port = fc.integer({ min: 0, max: 65_535 });
-  const ipv6 = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => formatIpv6(Buffer.from(bytes), 0));
+  const ipv6 = fc
+    .uint8Array({ minLength: 16, maxLength: 16 })
+    .map((bytes) => formatIpv6(Buffer.from(bytes), 0));
   const sparse = fc.array(fc.constantFrom(0, 0, 1, 0xab), { minLength: 16, maxLength: 16 });
-  const address = fc.oneof(fc.ipV4(), ipv6, sparse.map((bytes) => formatIpv6(Buffer.from(bytes), 0)));
+  const address = fc.oneof(
+    fc.ipV4(),
+    ipv6,
+    sparse.map((bytes) => formatIpv6(Buffer.from(bytes), 0)),
+  );
   const ends = fc.record({ address, port, localAddress: address, localPort: port });
 
   it('is read back as it was', () => {

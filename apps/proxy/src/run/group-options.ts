@@ -13,7 +13,8 @@ export function groupOptions(
   upstream: Upstream,
   backends: readonly BackendOptions[],
 ): UpstreamGroupChange & { backends: readonly BackendOptions[] } {
-  const { algorithm, adaptiveWeights, affinity, passiveHealth, circuitBreaker, slowStart, retry, allDown } = upstream;
+  const { algorithm, adaptiveWeights, affinity, passiveHealth, circuitBreaker, slowStart, retry, allDown } =
+    upstream;
   return {
     backends,
     algorithm,

@@ -17,5 +17,7 @@ export function serializeAnswer(
   if (!bodyless) head += `Content-Length: ${body.length}\r\n`;
   if (connection !== '') head += `Connection: ${connection}\r\n`;
   head += '\r\n';
-  return toHead || bodyless ? Buffer.from(head, 'latin1') : Buffer.concat([Buffer.from(head, 'latin1'), body]);
+  return toHead || bodyless
+    ? Buffer.from(head, 'latin1')
+    : Buffer.concat([Buffer.from(head, 'latin1'), body]);
 }

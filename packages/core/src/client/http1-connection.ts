@@ -17,7 +17,8 @@ import { LingeringClose } from './lingering-close.ts';
 import type { ClientPeer } from './peer.ts';
 import { RequestReader, type RequestSink } from './request-reader.ts';
 
-const { idle, readingRequest, forwarding, readingResponse, writingResponse, tunnelling, closing } = ConnectionState;
+const { idle, readingRequest, forwarding, readingResponse, writingResponse, tunnelling, closing } =
+  ConnectionState;
 
 /** What the connection's one timer is waiting for. */
 type Waiting = 'nothing' | 'head' | 'body' | 'idle' | 'gone';
@@ -197,7 +198,10 @@ export class Http1Connection extends Timer implements RequestSink, ResponseTurn,
     const { counters, log, newRequestId } = this.#runtime;
     const requestId = newRequestId();
     counters.failed(failure.code);
-    log.info({ client: this.address, requestId, code: failure.code, detail: failure.detail }, 'a request was refused');
+    log.info(
+      { client: this.address, requestId, code: failure.code, detail: failure.detail },
+      'a request was refused',
+    );
     this.#response.sendAnswer(answerFor(failure, requestId, undefined), true);
     this.#close();
   }

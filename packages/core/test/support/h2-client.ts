@@ -1,4 +1,11 @@
-import { FrameEvent, FrameReader, FrameWriter, HpackDecoder, ReceiveWindow, type SettingId } from '@rp/parser';
+import {
+  FrameEvent,
+  FrameReader,
+  FrameWriter,
+  HpackDecoder,
+  ReceiveWindow,
+  type SettingId,
+} from '@rp/parser';
 import net from 'node:net';
 import type { Socket } from 'node:net';
 import { until } from './wait.ts';

@@ -152,7 +152,12 @@ export const circuitBreaker: Section<CircuitBreaker> = section(
       min: 1,
       max: 1_000_000,
     }),
-    window: duration({ doc: 'Time over which requests are counted.', fallback: '10s', min: 100, max: 3_600_000 }),
+    window: duration({
+      doc: 'Time over which requests are counted.',
+      fallback: '10s',
+      min: 100,
+      max: 3_600_000,
+    }),
     openTime: duration({
       doc: 'Time without traffic before trials; longer after each that fails.',
       fallback: '30s',

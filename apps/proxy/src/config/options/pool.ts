@@ -26,7 +26,12 @@ const most = { min: 0, max: 1_000_000 };
 export const pool: Section<Pool> = section(
   'Connections to each backend, counted over all worker threads.',
   {
-    maxConnections: integer({ doc: 'Open connections per backend; over HTTP/2 four at most for each worker, since requests share them.', fallback: 32, min: 1, max: 1_000_000 }),
+    maxConnections: integer({
+      doc: 'Open connections per backend; over HTTP/2 four at most for each worker, since requests share them.',
+      fallback: 32,
+      min: 1,
+      max: 1_000_000,
+    }),
     minIdle: integer({
       doc: 'Idle connections kept ready (HTTP/1.1, and not with `proxyProtocol`). Left out: 4, or `maxIdle` if that is less.',
       fallback: 4,
