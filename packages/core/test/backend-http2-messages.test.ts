@@ -108,6 +108,23 @@ test('interim responses and a response without a body reach the client', async (
   expect(head).toMatchObject({ ':status': 304, 'content-length': '500', etag: '"x"' });
 });
 
+test.each([
+  ['a length, and no word of trailers', ['content-length', '4']],
+  ['a length, and the names of trailers', ['content-length', '4', 'trailer', 'x-sum']],
+  ['no length', []],
+  ['a length of 0', ['content-length', '0']],
+])('trailers reach clients of HTTP/2 after %s', async (_name, fields) => {
+  const { headers, body, trailers, code } = await play((session, id) => {
+    session.writer.headers(id, [':status', '200', ...fields], false);
+    if (fields[1] !== '0') session.data(id, 'body', false);
+    session.writer.headers(id, ['x-sum', '7'], true);
+  });
+  expect(headers[':status']).toBe(200);
+  expect(body.toString()).toBe(fields[1] === '0' ? '' : 'body');
+  expect(trailers['x-sum']).toBe('7');
+  expect(code).toBe(0);
+});
+
 test('trailers become those of chunked coding for HTTP/1.1', async () => {
   const backend = await startFrameBackend(({ type, stream }, session) => {
     if (type !== 'headers') return;

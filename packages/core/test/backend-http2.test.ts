@@ -34,6 +34,7 @@ test('a request of HTTP/1.1 becomes a stream, with pseudo-fields, and what the p
   expect(answer.status).toBe(200);
   expect(answer.body).toBe('hello');
   expect(answer.headers['x-answer']).toBe('yes');
+  expect(answer.headers.via).toBe('2.0 rp');
   expect(seen).toMatchObject({
     ':method': 'GET',
     ':scheme': 'http',

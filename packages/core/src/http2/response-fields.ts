@@ -50,7 +50,7 @@ export function writeResponseHead(
   // Whoever gave the head a body of its own need not have given it the field.
   if (!lengthTold && head.framing === BodyFraming.length) writeLength(writer, head);
   const before = joinedValue(head, FieldId.via);
-  const own = head.minor === 1 ? `1.1 ${via}` : `1.0 ${via}`;
+  const own = `${head.receivedProtocol} ${via}`;
   writer.field('via', before === undefined || before === '' ? own : `${before}, ${own}`);
   writeLines(writer, extra);
   writer.endHeaders(endStream);

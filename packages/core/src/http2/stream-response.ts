@@ -58,7 +58,8 @@ export abstract class StreamResponse extends StreamSender {
     if (this.refusesHead(head)) return;
     const empty =
       head.framing === BodyFraming.none || (head.framing === BodyFraming.length && head.contentLength === 0);
-    this.#left = head.framing === BodyFraming.length ? head.contentLength : -1;
+    // HTTP/1 has no trailers behind a length, so that its last octet ends the stream; from HTTP/2 they may follow.
+    this.#left = head.framing === BodyFraming.length && head.major === 1 ? head.contentLength : -1;
     this.#bodyAllowed = !empty;
     // Trailers may still follow a body that is framed as none: they are dropped, as HTTP/1 would.
     this.writeHead(head, head.status, extra + this.session.peer.responseLines(this.request, head), empty);

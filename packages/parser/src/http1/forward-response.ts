@@ -62,7 +62,7 @@ function makeHead(
   const named = ids.indexOf(FieldId.connection) === -1 ? undefined : connectionOptions(head);
   out += copyFields(head, new ResponseRewriter(withLength, named));
   const before = joinedValue(head, FieldId.via);
-  out += `Via: ${before ? `${before}, ` : ''}${head.minor === 1 ? '1.1' : '1.0'} ${viaName}\r\n`;
+  out += `Via: ${before ? `${before}, ` : ''}${head.receivedProtocol} ${viaName}\r\n`;
   const chunked = framing === 'chunked' || (framing === 'keep' && head.framing === BodyFraming.chunked);
   if (chunked && clientMinor === 1 && !bodiless) out += 'Transfer-Encoding: chunked\r\n';
   // Whoever gave the head a body of its own need not have given it the field.

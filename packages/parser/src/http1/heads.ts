@@ -125,6 +125,8 @@ export class ResponseHead extends MessageHead {
   status: number;
   /** Reason phrase, maybe empty. */
   reason: string;
+  /** 2 for a response that came by HTTP/2; `minor` says nothing then. */
+  readonly major: 1 | 2;
 
   constructor(
     status: number,
@@ -136,10 +138,18 @@ export class ResponseHead extends MessageHead {
     contentLength: number,
     keepAlive: boolean,
     upgrade: string,
+    major: 1 | 2 = 1,
   ) {
     super(minor, fields, ids, framing, contentLength, keepAlive, upgrade);
     this.status = status;
     this.reason = reason;
+    this.major = major;
+  }
+
+  /** The version that the response came by, as `Via` says it (RFC 9110 §7.6.3). */
+  get receivedProtocol(): '1.0' | '1.1' | '2.0' {
+    if (this.major === 2) return '2.0';
+    return this.minor === 1 ? '1.1' : '1.0';
   }
 }
 

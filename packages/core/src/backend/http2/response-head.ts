@@ -23,7 +23,18 @@ export function responseHeadOf(
   const ids = Array<FieldId>(count);
   for (let i = 0; i < count; i++) ids[i] = fieldId(fields[i * 2]!);
   const { status, contentLength } = response;
-  const head = new ResponseHead(status, reasonPhrase(status), 1, fields, ids, BodyFraming.none, -1, true, '');
+  const head = new ResponseHead(
+    status,
+    reasonPhrase(status),
+    1,
+    fields,
+    ids,
+    BodyFraming.none,
+    -1,
+    true,
+    '',
+    2,
+  );
   if (isBodiless(status, method)) return head;
   if (endStream || (contentLength >= 0 && !mayHaveTrailers(head, contentLength))) {
     head.framing = BodyFraming.length;
