@@ -1,0 +1,96 @@
+import type { Runtime } from '../runtime.ts';
+import { Timer } from '../timer-wheel.ts';
+import { BODY_PROGRESS, GONE_GRACE } from './bounds.ts';
+
+/** What a client connection waits for. */
+type Waiting = 'nothing' | 'head' | 'body' | 'idle' | 'gone';
+
+/** Whose time it is. */
+export interface DeadlineOwner {
+  /** The head of a request is not complete in time. */
+  headLate(): void;
+  /** Its body makes no progress. */
+  bodyLate(): void;
+  /** No next request came. */
+  idleLong(): void;
+  /** `GONE_GRACE` has passed since a client that half-closed was last seen to take something. */
+  perhapsGone(): void;
+}
+
+/** The one timer of an HTTP/1 client connection that is about what the client sends: it waits for one thing at a time. */
+export class RequestDeadline extends Timer {
+  readonly #runtime: Runtime;
+  readonly #owner: DeadlineOwner;
+  #waiting: Waiting = 'nothing';
+  /** Bytes of the body since the deadline was last moved. */
+  #credit = 0;
+
+  constructor(runtime: Runtime, owner: DeadlineOwner) {
+    super();
+    this.#runtime = runtime;
+    this.#owner = owner;
+  }
+
+  get awaitsBody(): boolean {
+    return this.#waiting === 'body';
+  }
+
+  get awaitsNothing(): boolean {
+    return this.#waiting === 'nothing';
+  }
+
+  nothing(): void {
+    this.#waiting = 'nothing';
+    this.#credit = 0;
+    this.#runtime.wheel.disarm(this);
+  }
+
+  head(): void {
+    this.#wait('head', this.#runtime.settings.timeouts.header);
+  }
+
+  body(): void {
+    this.#wait('body', this.#runtime.settings.timeouts.body);
+  }
+
+  /** Milliseconds until a connection without a request is closed. */
+  idle(delay: number): void {
+    this.#wait('idle', delay);
+  }
+
+  gone(): void {
+    this.#wait('gone', GONE_GRACE);
+  }
+
+  /** So much of a body came; true when it is enough to count (slow body). */
+  progress(length: number): boolean {
+    this.#credit += length;
+    if (this.#credit < BODY_PROGRESS) return false;
+    this.#credit = 0;
+    return true;
+  }
+
+  close(): void {
+    this.#runtime.wheel.remove(this);
+  }
+
+  override expired(): void {
+    switch (this.#waiting) {
+      case 'head':
+        return this.#owner.headLate();
+      case 'body':
+        return this.#owner.bodyLate();
+      case 'idle':
+        return this.#owner.idleLong();
+      case 'gone':
+        return this.#owner.perhapsGone();
+      case 'nothing':
+    }
+  }
+
+  #wait(what: Waiting, delay: number): void {
+    this.#waiting = what;
+    this.#credit = 0;
+    this.#runtime.wheel.arm(this, delay, this.#runtime.now);
+  }
+}
