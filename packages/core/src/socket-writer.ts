@@ -30,7 +30,7 @@ export interface WriteListener {
  */
 export class SocketWriter implements Flushable {
   readonly #socket: Socket;
-  /** TLS takes what is written some time later. */
+  /** TLS takes what is written some time later, and only one write at a time: the stream sees to both. */
   readonly #encrypted: boolean;
   readonly #listener: WriteListener | undefined;
   #pending = '';
@@ -121,7 +121,7 @@ export class SocketWriter implements Flushable {
     const text = this.#take();
     const socket = this.#socket;
     if (text === '' || socket.destroyed) return;
-    const result = this.#busy ? 'unavailable' : writeDirectly(socket, text, this.#written);
+    const result = this.#busy || this.#encrypted ? 'unavailable' : writeDirectly(socket, text, this.#written);
     if (result === 'written') return;
     if (result === 'pending') {
       this.#busy = true;

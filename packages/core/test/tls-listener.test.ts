@@ -111,6 +111,23 @@ describe('HTTP/1 over TLS', () => {
     expect(sum).toBe(createHash('md5').update(body).digest('hex'));
   });
 
+  test('a client that pipelines and reads late gets every answer', async () => {
+    const { port, proxy } = await startTls((_, connection) => connection.write(ok('a'.repeat(3_000))));
+    const raw = await connect(port);
+    raw.socket.pause();
+    raw.write(request.repeat(3_999) + request.replace('Host', 'Connection: close\r\nHost'));
+    // Until the client takes no more, and nothing moves.
+    for (let before = -1; proxy.count('requests') !== before; await turns(100)) {
+      before = proxy.count('requests');
+    }
+    expect(proxy.count('requests')).toBeLessThan(4_000);
+    raw.socket.resume();
+    await raw.gone();
+    const answers = raw.text.split('HTTP/1.1 200 OK\r\n').slice(1);
+    expect(answers).toHaveLength(4_000);
+    expect(answers.every((answer) => answer.endsWith(`\r\n\r\n${'a'.repeat(3_000)}`))).toBe(true);
+  });
+
   test('a client that leaves in the middle cancels the backend’s work', async () => {
     const { port, backend, proxy } = await startTls({ onHead: () => {} });
     const raw = await connect(port);
