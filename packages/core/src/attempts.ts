@@ -20,7 +20,6 @@ import type { BackendEntry, Upstream } from './upstream.ts';
 export interface AttemptedExchange extends PickContext {
   readonly request: RequestHead;
   readonly requestId: string;
-  readonly requestComplete: boolean;
   readonly responseStarted: boolean;
   readonly upstream: Upstream | undefined;
   readonly firstByteAt: number;
@@ -82,6 +81,11 @@ export class Attempts implements ConnectionWaiter<BackendStream> {
     this.#waiting = this.#reused = this.#replayed = this.#open = false;
     this.#count = 0;
     this.#tried = undefined;
+  }
+
+  /** A response came: what is kept of the request may go. */
+  answered(): void {
+    this.#body.answered();
   }
 
   /** The exchange has ended: nothing is kept of it. */
@@ -151,37 +155,45 @@ export class Attempts implements ConnectionWaiter<BackendStream> {
       this.end(outcomeOf(failure));
       return exchange.fail(failure);
     }
+    const refused = failure.code === 'BACKEND_REFUSED';
     const idempotent = isIdempotent(exchange.request.method);
-    const bodyReplayable = this.#body.isReplayable(exchange.request, sent, exchange.requestComplete);
+    const bodyReplayable = this.#body.isReplayable(exchange.request, sent);
     const replay =
       failure instanceof MovedAway
         ? bodyReplayable
         : mayReplay(failure.code, this.#reused, idempotent, bodyReplayable);
-    if (replay && !this.#replayed) return this.#replay(entry, now);
+    if (replay && !this.#replayed) return this.#replay(entry, now, true);
     this.end(outcomeOf(failure));
     (this.#tried ??= []).push(entry.target);
     const failed = {
       retryable: failure.retryable,
       connectionReused: this.#reused,
-      requestSent: sent,
+      // No backend has looked at what was refused (RFC 9113 §8.7).
+      requestSent: sent && !refused,
       idempotent,
       responseStarted: false,
       bodyReplayable,
       attempts: this.#count,
     };
     const decision = exchange.upstream!.balancer.mayRetry(failed, this.#tried, now);
-    if (decision.retry) this.#retry(decision.delayMs, now);
-    else exchange.fail(failure);
+    if (decision.retry) return this.#retry(decision.delayMs, now);
+    const nowhereElse = decision.why === 'noOtherBackend';
+    if (refused && sent && nowhereElse && !this.#replayed) return this.#replay(entry, now, false);
+    exchange.fail(failure);
   }
 
-  /** A stale connection says nothing about its backend: the same one gets the request again. */
-  #replay(entry: BackendEntry, now: number): void {
+  /**
+   * A stale connection says nothing about its backend: the same one gets the request again.
+   *
+   * @param fresh never on a connection that was there before
+   */
+  #replay(entry: BackendEntry, now: number, fresh: boolean): void {
     this.end(AttemptOutcome.cancelled);
     this.#replayed = true;
     this.#exchange.retries++;
     this.#runtime.counters.cells[Counter.replays]!++;
     this.#exchange.connectedAt = 0;
-    this.#connect(entry, now, true);
+    this.#connect(entry, now, fresh);
   }
 
   #retry(delay: number, now: number): void {

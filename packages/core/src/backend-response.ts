@@ -72,6 +72,7 @@ export class BackendResponse implements BackendReader {
 
   responseHead(head: ResponseHead, now: number): boolean {
     this.#exchange.firstByteAt = now;
+    this.#attempts.answered();
     if (this.#runtime.hooks.responseReceived.active) return this.#askHandlers(head);
     this.#sendHead(head);
     return true;

@@ -52,7 +52,10 @@ export interface FailedAttempt {
   readonly attempts: number;
 }
 
-export type RetryDecision = { readonly retry: true; readonly delayMs: number } | { readonly retry: false };
+/** `why`: `noOtherBackend` where there is none to try; other words are for people. */
+export type RetryDecision =
+  | { readonly retry: true; readonly delayMs: number }
+  | { readonly retry: false; readonly why?: string };
 
 /** Picks backends and hears how they did. One per upstream group; `UpstreamGroup` of `@rp/balancer` is one. */
 export interface Balancer<B extends BackendTarget = BackendTarget> {

@@ -84,7 +84,7 @@ export class Exchange extends ExchangeRecord implements AttemptedExchange, Answe
       );
     }
     const { connection } = this.#attempts;
-    if (connection === undefined || this.#body.keeps) this.#body.hold(chunk, view);
+    this.#body.hold(chunk, view, connection !== undefined);
     if (connection === undefined || !connection.sendBody(chunk, view, source)) this.downstream.pauseRequest();
   }
 
@@ -92,8 +92,8 @@ export class Exchange extends ExchangeRecord implements AttemptedExchange, Answe
     this.requestComplete = true;
     if (!this.active) return;
     const { connection } = this.#attempts;
-    if (connection !== undefined) connection.sendEnd(trailers);
-    else if (trailers !== undefined) this.#body.holdTrailers(trailers);
+    if (trailers !== undefined) this.#body.holdTrailers(trailers, connection !== undefined);
+    connection?.sendEnd(trailers);
   }
 
   /** What was read in this turn is all there is for now. */

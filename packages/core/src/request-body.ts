@@ -10,27 +10,45 @@ const MAX_KEPT_BODY = 65_536;
 /** What has to be kept of the body of a request: until there is a connection for it, or until nothing is repeated. */
 export class RequestBody {
   #held: HeldBody | undefined = undefined;
-  /** A small body of a request that may be repeated is kept until the exchange ends. */
-  keeps = false;
+  /** Bytes that were read of it. */
+  #octets = 0;
+  #idempotent = false;
+  /** It is small, as far as is known. */
+  #small = true;
+  /** All that was read is held, and goes on being held while it is small. */
+  #keeps = false;
 
   /** A request begins. */
   expect(request: RequestHead): void {
     this.#held = undefined;
-    this.keeps =
-      request.contentLength > 0 && request.contentLength <= MAX_KEPT_BODY && isIdempotent(request.method);
+    this.#octets = 0;
+    this.#small = request.contentLength <= MAX_KEPT_BODY;
+    this.#idempotent = this.#keeps = isIdempotent(request.method);
   }
 
-  hold(chunk: Buffer, view: BodyView): void {
+  /** A piece was read. `passedOn`: a backend gets it at once, so that it is held only to be repeated. */
+  hold(chunk: Buffer, view: BodyView, passedOn: boolean): void {
+    this.#octets += view.bodyLength;
+    if (passedOn) {
+      if (this.#keeps) this.#keepSmall();
+      if (!this.#keeps) return;
+    }
     this.#holder().add(chunk, view);
   }
 
-  holdTrailers(trailers: string[]): void {
-    this.#holder().trailers = trailers;
+  holdTrailers(trailers: string[], passedOn: boolean): void {
+    if (!passedOn || this.#keeps) this.#holder().trailers = trailers;
+  }
+
+  /** A response came: the request is not repeated, unless the response is of no use. */
+  answered(): void {
+    if (!this.#idempotent) this.drop();
   }
 
   /** Nothing of it is needed any more. */
   drop(): void {
     this.#held = undefined;
+    this.#keeps = false;
   }
 
   /**
@@ -41,7 +59,9 @@ export class RequestBody {
    * @returns whether the client, which was made to wait, may go on
    */
   sendTo(connection: BackendStream, request: RequestHead, complete: boolean, starting: boolean): boolean {
+    // Whatever the method: such a backend may say that it did not look at the request (RFC 9113 §8.7).
     const held = this.#held;
+    if (connection.mayRefuse && (held !== undefined || this.#octets === 0)) this.#keeps = true;
     if (held === undefined) {
       if (complete || request.framing === BodyFraming.none) connection.sendEnd(undefined);
       // The client may be waiting for the 100 that the backend only sends when it has the head.
@@ -51,14 +71,18 @@ export class RequestBody {
     const more = held.sendTo(connection);
     if (complete) connection.sendEnd(held.trailers);
     else connection.flush();
-    if (!this.keeps) this.#held = undefined;
+    this.#keepSmall();
     return more && !complete;
   }
 
   /** Whether a backend can be given the whole request again. `sent`: one was given some of it. */
-  isReplayable({ framing, contentLength }: RequestHead, sent: boolean, complete: boolean): boolean {
+  isReplayable({ framing, contentLength }: RequestHead, sent: boolean): boolean {
     if (framing === BodyFraming.none || contentLength === 0) return true;
-    return !sent || (this.keeps && complete);
+    return !sent || this.#keeps;
+  }
+
+  #keepSmall(): void {
+    if (!this.#keeps || !this.#small || this.#octets > MAX_KEPT_BODY) this.drop();
   }
 
   #holder(): HeldBody {

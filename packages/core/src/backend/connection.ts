@@ -25,6 +25,7 @@ import { informationalLimit, keepAliveTimeout, mayReuse } from './reuse.ts';
  * exactly one framing; what it reads is believed only as far as the parser accepts it.
  */
 export class BackendConnection extends BackendRequest implements BackendStream, SocketUser {
+  readonly mayRefuse = false;
   slot: ConnectionSlot | undefined = undefined;
   readonly #pool: ConnectionSource<BackendConnection>;
   readonly #parser: ResponseParser;

@@ -44,6 +44,8 @@ export interface BackendStream {
   resumeReading(): void;
   /** A hook has looked at the head: go on with what was kept. */
   proceed(): void;
+  /** It can be told that the backend did not look at a request that it got. */
+  readonly mayRefuse: boolean;
   /** Nothing comes after the head that was just read. */
   readonly endsWithHead: boolean;
 }

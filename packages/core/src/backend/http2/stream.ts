@@ -34,6 +34,7 @@ export class Http2BackendStream extends StreamRequest implements BackendStream {
   readonly #receiveWindow: ReceiveWindow = new ReceiveWindow(STREAM_WINDOW);
   readonly #range: SingleRange = new SingleRange();
 
+  readonly mayRefuse = true;
   #live = true;
 
   #headSeen = false;
