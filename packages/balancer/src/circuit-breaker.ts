@@ -79,9 +79,11 @@ export class CircuitBreaker {
   trialEnded(backend: Backend): void {
     const { cells } = this.#table;
     const cell = backend.cell + Cell.trials;
-    const trials = read(cells, cell);
-    // Attempts from before the circuit opened end here too: never below zero.
-    if (trials > 0) Atomics.compareExchange(cells, cell, trials, trials - 1);
+    for (;;) {
+      const trials = read(cells, cell);
+      // Attempts from before the circuit opened end here too: never below zero.
+      if (trials <= 0 || Atomics.compareExchange(cells, cell, trials, trials - 1) === trials) return;
+    }
   }
 
   /** Called after each success at a half-open backend. */

@@ -12,19 +12,33 @@ export interface FailureOptions {
    * out one after the other. Switch it on where 5xx means a broken server.
    */
   readonly status5xx: boolean;
+  /**
+   * Responses whose head took longer than this count too, in ms; 0 (default: off) to 3,600,000. Takes out a server
+   * that still answers, but late. Too short: a load that makes all of them slow takes out as many as may go.
+   */
+  readonly slowMs: number;
 }
 
-export const failureDefaults: FailureOptions = { windowMs: 10_000, status5xx: false };
+export const failureDefaults: FailureOptions = { windowMs: 10_000, status5xx: false, slowMs: 0 };
 
 export function failureOptions(options: Partial<FailureOptions> | undefined): FailureOptions {
-  const { windowMs, status5xx } = { ...failureDefaults, ...options };
-  return { windowMs: checkedInteger('failures.windowMs', windowMs, 100, 3_600_000), status5xx };
+  const { windowMs, status5xx, slowMs } = { ...failureDefaults, ...options };
+  return {
+    windowMs: checkedInteger('failures.windowMs', windowMs, 100, 3_600_000),
+    status5xx,
+    slowMs: checkedInteger('failures.slowMs', slowMs, 0, 3_600_000),
+  };
 }
 
-/** True when an attempt that ended so speaks against the backend. */
-export function isFailure(outcome: AttemptOutcome, options: FailureOptions): boolean {
-  if (outcome === AttemptOutcome.status5xx) return options.status5xx;
-  return outcome !== AttemptOutcome.success && outcome !== AttemptOutcome.cancelled;
+/**
+ * True when an attempt that ended so speaks against the backend.
+ *
+ * @param latencyMs to the head of the response; negative: unknown
+ */
+export function isFailure(outcome: AttemptOutcome, latencyMs: number, options: FailureOptions): boolean {
+  if (outcome > AttemptOutcome.status5xx) return outcome !== AttemptOutcome.cancelled;
+  if (options.slowMs !== 0 && latencyMs > options.slowMs) return true;
+  return outcome === AttemptOutcome.status5xx && options.status5xx;
 }
 
 /** Consecutive failures and the error rate of a window, in shared cells: ten workers see one count. */

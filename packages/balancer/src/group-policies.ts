@@ -40,13 +40,17 @@ export class GroupPolicies {
     return this.breaker?.options.halfOpenTrials ?? Infinity;
   }
 
-  /** @param state the state word as the attempt ended */
+  /**
+   * @param state the state word as the attempt ended
+   * @param latencyMs to the head of the response; negative: unknown
+   */
   ended(
     backend: Backend,
     outcome: AttemptOutcome,
     state: number,
     group: readonly Backend[],
     now: number,
+    latencyMs: number,
   ): void {
     const halfOpen = (state & StateBit.halfOpen) !== 0;
     if (outcome === AttemptOutcome.cancelled) {
@@ -54,7 +58,7 @@ export class GroupPolicies {
     } else if ((state & StateBit.removed) !== 0) {
       // It only finishes what it had: nobody needs a verdict any more.
       return;
-    } else if (isFailure(outcome, this.#failures)) {
+    } else if (isFailure(outcome, latencyMs, this.#failures)) {
       const consecutive = this.#counts.failed(backend, now);
       this.ejection?.failed(backend, group, consecutive, now);
       this.breaker?.failed(backend, consecutive, now);

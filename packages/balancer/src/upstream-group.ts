@@ -131,21 +131,39 @@ export class UpstreamGroup {
    * @param latencyMs from `started` to the head of the response, or to the failure; negative: unknown
    */
   finished(backend: Backend, outcome: AttemptOutcome, now: number, latencyMs: number): void {
-    const cells = this.#cells;
+    this.released(backend);
+    this.judged(backend, outcome, now, latencyMs);
+  }
+
+  /**
+   * The first half of `finished`, for an attempt whose outcome is known long before it ends: a tunnel that was
+   * opened, a response that only trickles. It goes on being one in flight until `released`.
+   */
+  judged(backend: Backend, outcome: AttemptOutcome, now: number, latencyMs: number): void {
     const counters = this.#counters;
-    const { tree, average, policies } = this.#configuration;
-    Atomics.sub(cells, backend.cell + Cell.active, 1);
-    cells[backend.workerActiveCell] = (cells[backend.workerActiveCell] ?? 0) - 1;
+    const { average, policies } = this.#configuration;
     const ended = backend.counter + outcome;
     counters[ended] = (counters[ended] ?? 0) + 1;
     if (latencyMs >= 0 && outcome <= AttemptOutcome.status5xx) this.#latency.record(backend, latencyMs);
-    if (tree !== undefined) tree.changed(backend.index);
     if (average !== undefined && outcome !== AttemptOutcome.cancelled) {
       average.observe(backend, latencyMs, outcome !== AttemptOutcome.success, now);
     }
-    const state = read(cells, backend.cell + Cell.state);
+    const state = read(this.#cells, backend.cell + Cell.state);
     if ((state & blockingBits) !== 0 && outcome === AttemptOutcome.success) this.#bestEffort.succeeded();
-    policies.ended(backend, outcome, state, this.#set.backends, now);
+    policies.ended(backend, outcome, state, this.#set.backends, now, latencyMs);
+  }
+
+  /** The second half of `finished`: the attempt that was `judged` is over. */
+  released(backend: Backend): void {
+    const cells = this.#cells;
+    Atomics.sub(cells, backend.cell + Cell.active, 1);
+    cells[backend.workerActiveCell] = (cells[backend.workerActiveCell] ?? 0) - 1;
+    this.#configuration.tree?.changed(backend.index);
+  }
+
+  /** False for one that was picked, but is out of service by now: whoever still waits for it is better off elsewhere. */
+  isInService(backend: Backend): boolean {
+    return (read(this.#cells, backend.cell + Cell.state) & blockingBits) === 0;
   }
 
   /**

@@ -32,6 +32,58 @@ test('5xx count only where that is asked for', () => {
   expect(strict.changes).toHaveLength(1);
 });
 
+test('a backend that answers, but late, is ejected where that is asked for', () => {
+  const answer = (fleet: Fleet, latencyMs: number, times: number): void => {
+    for (let i = 0; i < times; i++) {
+      fleet.start(fleet.backend(0));
+      fleet.finish(fleet.backend(0), AttemptOutcome.success, latencyMs);
+    }
+  };
+  const relaxed = new Fleet({ ...off });
+  answer(relaxed, 5_000, 50);
+  expect(relaxed.changes).toEqual([]);
+  const strict = new Fleet({ ...off, failures: { slowMs: 200 } });
+  answer(strict, 200, 50);
+  expect(strict.changes).toEqual([]);
+  answer(strict, 201, 3);
+  expect(strict.changes).toEqual(['0: inService -> ejected (consecutiveFailures)']);
+});
+
+test('a client that leaves a slow backend is no failure of the backend', () => {
+  const fleet = new Fleet({ ...off, failures: { slowMs: 200 } });
+  for (let i = 0; i < 50; i++) {
+    fleet.start(fleet.backend(0));
+    fleet.finish(fleet.backend(0), AttemptOutcome.cancelled, 5_000);
+  }
+  expect(fleet.changes).toEqual([]);
+});
+
+test('an attempt that is judged before it ends counts once, and is in flight until it is released', () => {
+  const fleet = new Fleet({ ...off, algorithm: 'least-connections' });
+  const backend = fleet.backend(0);
+  fleet.start(backend);
+  fleet.group.judged(backend, AttemptOutcome.success, fleet.now, 5);
+  expect(fleet.group.statistics()[0]).toMatchObject({ active: 1, succeeded: 1, picked: 1 });
+  // It still weighs: the others are less busy.
+  fleet.start(fleet.backend(1));
+  fleet.start(fleet.backend(2));
+  fleet.finish(fleet.backend(2), AttemptOutcome.success);
+  expect(fleet.pick()).toBe(fleet.backend(2));
+  fleet.group.released(backend);
+  expect(fleet.group.statistics()[0]).toMatchObject({ active: 0, succeeded: 1 });
+});
+
+test('whoever waits for a backend can ask whether it is still in service', () => {
+  const fleet = new Fleet({ ...off });
+  const backend = fleet.backend(0);
+  expect(fleet.group.isInService(backend)).toBe(true);
+  fleet.attempt(backend, AttemptOutcome.reset, 3);
+  expect(fleet.group.isInService(backend)).toBe(false);
+  fleet.now += 10_000;
+  fleet.pick();
+  expect(fleet.group.isInService(backend)).toBe(true);
+});
+
 test('half of the requests failing ejects, though never three in a row', () => {
   const fleet = new Fleet({ ...off });
   for (let i = 0; i < 12; i++) {
