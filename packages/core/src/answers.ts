@@ -9,6 +9,11 @@ export interface LocalAnswer {
   readonly body?: string | Uint8Array;
 }
 
+/** Bytes of body that `answer` is sent with, to anything but HEAD. */
+export function bodyLength({ status, body }: LocalAnswer): number {
+  return body === undefined || status === 204 || status === 304 ? 0 : Buffer.byteLength(body);
+}
+
 /** What the client would like to read, best first (RFC 9110 §12.5.1, as far as three types need it). */
 type ErrorFormat = 'text' | 'html' | 'json';
 

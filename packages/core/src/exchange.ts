@@ -1,5 +1,5 @@
 import { FieldId, fieldValue, type RequestHead, type ResponseHead } from '@rp/parser';
-import { answerFor, type LocalAnswer } from './answers.ts';
+import { answerFor, bodyLength, type LocalAnswer } from './answers.ts';
 import { Attempts, type AttemptedExchange } from './attempts.ts';
 import { BackendResponse, type AnsweredExchange } from './backend-response.ts';
 import type { BackendStream } from './backend/stream.ts';
@@ -56,10 +56,22 @@ export class Exchange extends ExchangeRecord implements AttemptedExchange, Answe
     this.#starting = false;
   }
 
+  /** A request that is none, or none that is served: it ends with the answer for `failure`. `since`: when it began. */
+  refuse(request: RequestHead, failure: ProxyFailure, since: number): void {
+    this.#reset(request, since);
+    this.#count();
+    this.fail(failure);
+  }
+
+  #count(): void {
+    const { cells } = this.runtime.counters;
+    cells[Counter.requests]!++;
+    cells[Counter.requestsNow]!++;
+  }
+
   #begin(request: RequestHead): void {
     const { counters, hooks, overloaded } = this.runtime;
-    counters.cells[Counter.requests]!++;
-    counters.cells[Counter.requestsNow]!++;
+    this.#count();
     if (overloaded) {
       counters.cells[Counter.overloadRefusals]!++;
       return this.fail(new ProxyFailure('OVERLOADED', 'over a limit of the process'));
@@ -281,6 +293,7 @@ export class Exchange extends ExchangeRecord implements AttemptedExchange, Answe
     this.responseStarted = true;
     this.status = answer.status;
     this.downstream.sendAnswer(answer, close);
+    if (this.request.method !== 'HEAD') this.bytesOut += bodyLength(answer);
     this.finish('answered');
   }
 

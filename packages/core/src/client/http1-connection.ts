@@ -1,5 +1,4 @@
 import { BodyFraming, type RequestHead, type ResponseHead } from '@rp/parser';
-import { answerFor } from '../answers.ts';
 import { ConnectionState } from '../connection-state.ts';
 import type { BodyView } from '../downstream.ts';
 import { Exchange } from '../exchange.ts';
@@ -12,6 +11,7 @@ import { MAX_UNSENT } from './bounds.ts';
 import { Http1Life } from './http1-life.ts';
 import { Http1Response, type ResponseTurn } from './http1-response.ts';
 import type { ClientPeer } from './peer.ts';
+import { refusedRequest } from './refused-request.ts';
 import { RequestReader, type RequestSink } from './request-reader.ts';
 
 const { idle, readingRequest, forwarding, readingResponse, writingResponse, tunnelling, closing } =
@@ -28,6 +28,10 @@ export class Http1Connection extends Http1Life implements RequestSink, ResponseT
   #tunnel: Tunnel | undefined = undefined;
 
   request: RequestHead | undefined = undefined;
+  /** Version of a request that could not be read. */
+  #refusedVersion = '';
+  /** Monotonic milliseconds when the head that is being read began. */
+  #headSince = 0;
   /** Everything of the current request was read. */
   #requestRead = true;
   #keepAlive = true;
@@ -82,6 +86,7 @@ export class Http1Connection extends Http1Life implements RequestSink, ResponseT
       if (state !== closing && !this.#waitsForDrain) this.close();
     } else if (state === idle && !this.#reader.idle) {
       this.state.go(readingRequest);
+      this.#headSince = this.runtime.now;
       this.deadline.head();
     }
   }
@@ -122,21 +127,30 @@ export class Http1Connection extends Http1Life implements RequestSink, ResponseT
   }
 
   /** A request that cannot be understood: what follows it cannot be either. */
-  requestRefused(failure: ProxyFailure): void {
-    if (this.#exchange.active) return this.#exchange.fail(failure);
+  requestRefused(failure: ProxyFailure, begun: string): void {
+    const exchange = this.#exchange;
+    if (exchange.active) return exchange.fail(failure);
     // The rest of a request that is answered already.
     if (this.state.current === writingResponse) return;
-    if (this.state.current === idle) this.state.go(readingRequest);
+    let since = this.#headSince;
+    if (this.state.current === idle) {
+      this.state.go(readingRequest);
+      since = this.runtime.now;
+    }
     this.#requestRead = false;
-    const { counters, log, newRequestId } = this.runtime;
-    const requestId = newRequestId();
-    counters.failed(failure.code);
-    log.info(
-      { client: this.address, requestId, code: failure.code, detail: failure.detail },
-      'a request was refused',
-    );
-    this.response.sendAnswer(answerFor(failure, requestId, undefined), true);
+    const { head, version } = refusedRequest(begun);
+    this.#refusedVersion = version;
+    exchange.refuse(head, failure, since);
+    const { code, detail } = failure;
+    const { requestId } = exchange;
+    this.runtime.log.info({ client: this.address, requestId, code, detail }, 'a request was refused');
     this.close();
+  }
+
+  get version(): string {
+    const { request } = this;
+    if (request === undefined) return this.#refusedVersion;
+    return request.minor === 0 ? 'HTTP/1.0' : 'HTTP/1.1';
   }
 
   /** The body makes progress, or is due from now on. */
@@ -254,7 +268,8 @@ export class Http1Connection extends Http1Life implements RequestSink, ResponseT
   }
 
   override headLate(): void {
-    this.requestRefused(new ProxyFailure('REQUEST_TIMEOUT', 'head not complete in time'));
+    const failure = new ProxyFailure('REQUEST_TIMEOUT', 'head not complete in time');
+    this.requestRefused(failure, this.#reader.begun);
   }
 
   override bodyLate(): void {

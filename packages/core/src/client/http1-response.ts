@@ -26,6 +26,8 @@ import { WriteWatch } from './write-watch.ts';
 export interface ResponseTurn {
   /** The request that is answered; undefined where it could not be read. */
   readonly request: RequestHead | undefined;
+  /** `HTTP/1.1` and so on. */
+  readonly version: string;
   /** The first byte of a response is about to be written. */
   beginResponse(): void;
   /** Whether another request may follow this response. False is final, and so is `wanted === false`. */
@@ -85,7 +87,7 @@ export class Http1Response implements Downstream {
   }
 
   get version(): string {
-    return this.#turn.request?.minor === 0 ? 'HTTP/1.0' : 'HTTP/1.1';
+    return this.#turn.version;
   }
 
   admit(request: RequestHead): LocalAnswer | ProxyFailure | undefined {

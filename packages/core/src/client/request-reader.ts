@@ -5,6 +5,7 @@ import { ownedChunk, type ChunkSource } from '../read-buffers.ts';
 import type { Limits } from '../settings.ts';
 import { Backlog } from './backlog.ts';
 import { MAX_BACKLOG } from './bounds.ts';
+import { MAX_REFUSED_LINE } from './refused-request.ts';
 
 /** Who the requests are for. */
 export interface RequestSink {
@@ -13,8 +14,8 @@ export interface RequestSink {
   requestHead(head: RequestHead): void;
   requestBody(chunk: Buffer, view: BodyView, source: ChunkSource): void;
   requestEnd(trailers: string[] | undefined): void;
-  /** Nobody knows where a next request would begin. */
-  requestRefused(failure: ProxyFailure): void;
+  /** Nobody knows where a next request would begin. `begun`: what came of this one, for the log. */
+  requestRefused(failure: ProxyFailure, begun: string): void;
   /** Everything that was read in this turn is parsed, or waits. */
   readingPauses(): void;
   /** `MAX_BACKLOG` bytes wait. */
@@ -30,6 +31,8 @@ export class RequestReader {
   parsing = false;
   /** Bytes of the current chunk that are not parsed yet. */
   unparsed = 0;
+  /** The beginning of a head that came in pieces and is not whole yet. */
+  begun = '';
 
   constructor(sink: RequestSink, limits: Limits) {
     this.#sink = sink;
@@ -77,6 +80,8 @@ export class RequestReader {
     const parser = this.#parser;
     const sink = this.#sink;
     let at = 0;
+    // Where in this chunk the head begins that is being read; -1: it began before, or is read.
+    let headAt = parser.idle ? 0 : -1;
     this.parsing = true;
     do {
       const { readiness } = sink;
@@ -89,6 +94,8 @@ export class RequestReader {
       this.unparsed = length - at;
       switch (event) {
         case ParserEvent.head:
+          headAt = -1;
+          this.begun = '';
           sink.requestHead(parser.head!);
           break;
         case ParserEvent.body:
@@ -97,19 +104,30 @@ export class RequestReader {
         case ParserEvent.end:
           // An idle connection keeps nothing of its last request: with 10,000 of them that is 15 MiB.
           parser.head = undefined;
+          headAt = at;
           sink.requestEnd(parser.trailers);
           break;
         case ParserEvent.failed:
-          sink.requestRefused(requestFailure(parser.failure!));
+          this.#keepBegin(chunk, headAt, length);
+          sink.requestRefused(requestFailure(parser.failure!), this.begun);
           at = length;
           break;
         case ParserEvent.needMore:
+          if (!parser.idle) this.#keepBegin(chunk, headAt, length);
           break;
       }
     } while (at < length || parser.complete);
     this.unparsed = 0;
     this.parsing = false;
     sink.readingPauses();
+  }
+
+  /** For the log, should it be refused. `from` -1: it began in an earlier chunk, or is a body. */
+  #keepBegin(chunk: Buffer, from: number, to: number): void {
+    const { length } = this.begun;
+    if (from === -1 && length === 0) return;
+    const start = Math.max(from, 0);
+    this.begun += chunk.toString('latin1', start, Math.min(to, start + MAX_REFUSED_LINE - length));
   }
 
   #keep(chunk: Buffer, from: number, to: number): void {

@@ -149,7 +149,7 @@ export class Http2Session extends SessionLife implements ByteReader {
     const head = requestHeadOf(fields, request, endStream);
     const stream = this.#begin(id, endStream);
     const refusal = refusalOf(head, request.scheme, this.runtime.settings.limits);
-    if (refusal !== undefined) return stream.refuse(refusal);
+    if (refusal !== undefined) return stream.refuse(refusal, head);
     stream.start(head, request.protocol);
     if (!endStream) this.#fed.push(stream);
   }

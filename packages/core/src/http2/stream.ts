@@ -10,11 +10,11 @@ import {
   type RequestHead,
   type ResponseHead,
 } from '@rp/parser';
-import { answerFor } from '../answers.ts';
 import { BODY_PROGRESS, LINGER } from '../client/bounds.ts';
 import { SingleRange, type Downstream } from '../downstream.ts';
 import { Exchange } from '../exchange.ts';
 import type { ExchangeOutcome } from '../exchange-outcome.ts';
+import { noRequest } from '../exchange-record.ts';
 import { ProxyFailure } from '../failure.ts';
 import { ownedChunk, type ChunkSource } from '../read-buffers.ts';
 import type { Runtime } from '../runtime.ts';
@@ -82,7 +82,7 @@ export class Http2Stream extends StreamResponse implements Downstream {
     this.request = head;
     if (protocol !== '') {
       if (protocol.toLowerCase() !== 'websocket') {
-        return this.refuse(new ProxyFailure('NOT_IMPLEMENTED', `extended CONNECT for ${protocol}`));
+        return this.refuse(new ProxyFailure('NOT_IMPLEMENTED', `extended CONNECT for ${protocol}`), head);
       }
       this.#accept = asUpgrade(head);
     }
@@ -94,15 +94,15 @@ export class Http2Stream extends StreamResponse implements Downstream {
     if (complete || protocol !== '') exchange.requestEnd(undefined);
   }
 
-  /** Answers a request that never becomes an exchange. */
-  refuse(failure: ProxyFailure): void {
-    this.runtime.counters.failed(failure.code);
-    this.runtime.log.info(
-      { client: this.address, code: failure.code, detail: failure.detail },
-      'a request was refused',
-    );
-    this.sendAnswer(answerFor(failure, this.runtime.newRequestId(), undefined), true);
-    this.settle();
+  /** Answers a request that is not served. `head`: as far as it is known. */
+  refuse(failure: ProxyFailure, head: RequestHead = noRequest): void {
+    const { exchange } = this;
+    this.request = head;
+    this.#exchanging = true;
+    exchange.refuse(head, failure, this.runtime.now);
+    const { code, detail } = failure;
+    const { requestId } = exchange;
+    this.runtime.log.info({ client: this.address, requestId, code, detail }, 'a request was refused');
   }
 
   /**
