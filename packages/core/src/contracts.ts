@@ -63,6 +63,12 @@ export interface Balancer<B extends BackendTarget = BackendTarget> {
   pick(context: PickContext, tried: readonly B[] | undefined): B | undefined;
   started(backend: B, now: number): void;
   finished(backend: B, outcome: AttemptOutcome, now: number, latencyMs: number): void;
+  /** The first half of `finished`, where the outcome is known long before the end, */
+  judged(backend: B, outcome: AttemptOutcome, now: number, latencyMs: number): void;
+  /** and the second half, at the end. */
+  released(backend: B): void;
+  /** False: picked before, but not to be used any more. */
+  isInService(backend: B): boolean;
   /** A yes takes a place in the retry budget until `retryBudget.release`. */
   mayRetry(failed: FailedAttempt, tried: readonly B[], now: number): RetryDecision;
   readonly retryBudget: { release(): void };
@@ -93,6 +99,8 @@ export interface ConnectionWaiter<C> {
 
 /** What exchanges and the engine need of the pool of one backend, whatever its protocol. */
 export interface BackendPool<S> {
+  /** Whoever asks now waits behind others who wait already. */
+  readonly congested: boolean;
   /** A connection, or stream of one, at once; or undefined, then `waiter` is called later. */
   acquire(waiter: ConnectionWaiter<S>): S | undefined;
   /** Never a used connection. */

@@ -72,6 +72,11 @@ export class ConnectionPool<C extends PoolableConnection> {
     return this.#lobby.size;
   }
 
+  /** Whoever asks now waits behind others for whom there is no connection: another pool may have one. */
+  get congested(): boolean {
+    return this.#lobby.size > this.#connects.size && this.#holdings.idle === 0;
+  }
+
   /** Connections in whatever state, and connects under way. 0 after `drain` means that all is done. */
   get size(): number {
     return this.#holdings.size + this.#connects.pending;

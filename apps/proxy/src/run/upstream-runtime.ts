@@ -94,7 +94,7 @@ export class UpstreamRuntime {
   #createUpstream(): Upstream {
     return new Upstream({
       name: this.#config.name,
-      balancer: this.#group as unknown as ConstructorParameters<typeof Upstream>[0]['balancer'],
+      balancer: this.#group,
       setsAffinity: this.#config.affinity?.by === 'cookie',
       createPool: (target) => this.#pools.get(target.key) ?? this.#createPool(target),
     });

@@ -91,7 +91,7 @@ export class TestProxy {
     const upstream = new Upstream({
       name: 'app',
       setsAffinity: affinity,
-      balancer: group as unknown as ConstructorParameters<typeof Upstream>[0]['balancer'],
+      balancer: group,
       createPool: (target) => {
         const { runtime } = this.engine;
         const connector = new BackendConnector(runtime, target, {}, proxyProtocol);

@@ -76,6 +76,10 @@ export class Http2BackendPool implements BackendPool<BackendStream>, SessionOwne
 
   // ---- BackendPool ------------------------------------------------------------------------------------------
 
+  get congested(): boolean {
+    return this.#waiters.size > this.#openings.size * this.#places;
+  }
+
   acquire(waiter: Waiter): BackendStream | undefined {
     const session = this.#roomy();
     if (session !== undefined) {
