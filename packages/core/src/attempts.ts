@@ -1,4 +1,5 @@
 import type { RequestHead } from '@rp/parser';
+import { AttemptAccount } from './attempt-account.ts';
 import { failureOf, outcomeOf } from './attempt-failure.ts';
 import type { BackendStream } from './backend/stream.ts';
 import {
@@ -64,7 +65,9 @@ export class Attempts implements ConnectionWaiter<BackendStream> {
   #reused = false;
   #replayed = false;
   #count = 0;
-  #open = false;
+  readonly #account: AttemptAccount = new AttemptAccount();
+  /** The backend was in service when the wait for a connection to it began. */
+  #hopeful = false;
   #tried: BackendTarget[] | undefined = undefined;
   #retryHeld = false;
   #retryTimer: RetryTimer | undefined = undefined;
@@ -78,7 +81,8 @@ export class Attempts implements ConnectionWaiter<BackendStream> {
   /** Another exchange begins. */
   reset(): void {
     this.connection = undefined;
-    this.#waiting = this.#reused = this.#replayed = this.#open = false;
+    this.#waiting = this.#reused = this.#replayed = this.#hopeful = false;
+    this.#account.reset();
     this.#count = 0;
     this.#tried = undefined;
   }
@@ -97,16 +101,17 @@ export class Attempts implements ConnectionWaiter<BackendStream> {
   next(): void {
     const exchange = this.#exchange;
     const upstream = exchange.upstream!;
-    const now = (exchange.attemptedAt = this.#runtime.now);
+    exchange.attemptedAt = this.#runtime.now;
     const entry = upstream.pick(exchange, this.#tried);
     if (entry === undefined) {
       return exchange.fail(exchange.failure ?? new ProxyFailure('NO_BACKEND', `upstream ${upstream.name}`));
     }
-    if (exchange.request.upgrade !== '' && speaksHttp2(entry.target)) {
-      return exchange.fail(
-        new ProxyFailure('NOT_IMPLEMENTED', `no upgrades over HTTP/2: ${entry.target.key}`),
-      );
-    }
+    this.#enter(entry);
+  }
+
+  #enter(entry: BackendEntry): void {
+    const exchange = this.#exchange;
+    const now = exchange.attemptedAt;
     if (!this.#runtime.hooks.backendSelected.active) return this.#connect(entry, now, false);
     exchange.backendSelected(entry.target.key, () => this.#connect(entry, now, false));
   }
@@ -115,28 +120,55 @@ export class Attempts implements ConnectionWaiter<BackendStream> {
     const exchange = this.#exchange;
     exchange.backend = entry;
     this.#count++;
-    this.#open = true;
-    exchange.upstream!.balancer.started(entry.target, now);
+    this.#account.open(exchange, now);
     if (fresh) {
       this.#waiting = true;
       return entry.pool.acquireFresh(this);
     }
     const connection = entry.pool.acquire(this);
-    if (connection === undefined) this.#waiting = true;
-    else this.connectionReady(connection, true);
+    if (connection !== undefined) return this.#use(connection, true);
+    this.#waiting = true;
+    this.#hopeful = exchange.upstream!.balancer.isInService(entry.target);
   }
 
   // ---- From the pool ----------------------------------------------------------------------------------------
 
   connectionReady(connection: BackendStream, reused: boolean): void {
     this.#waiting = false;
+    const hopeful = this.#hopeful;
+    this.#hopeful = false;
+    if (hopeful && this.#movesOn(connection)) return;
+    this.#use(connection, reused);
+  }
+
+  /** Nothing was sent yet: whoever waited for a backend that has failed others meanwhile goes elsewhere, if it can. */
+  #movesOn(connection: BackendStream): boolean {
+    const exchange = this.#exchange;
+    const upstream = exchange.upstream!;
+    const { target } = exchange.backend!;
+    if (upstream.balancer.isInService(target)) return false;
+    const other = upstream.pick(exchange, [...(this.#tried ?? []), target]);
+    if (other === undefined) return false;
+    this.connection = connection;
+    this.abandon();
+    this.#close(AttemptOutcome.cancelled);
+    this.#count--;
+    exchange.attemptedAt = this.#runtime.now;
+    this.#enter(other);
+    return true;
+  }
+
+  #use(connection: BackendStream, reused: boolean): void {
     this.connection = connection;
     this.#reused = reused;
-    this.#exchange.connected(connection);
+    const { request } = this.#exchange;
+    const refusal = request.upgrade === '' ? undefined : connection.refusesUpgrade(request);
+    if (refusal === undefined) this.#exchange.connected(connection);
+    else this.#exchange.fail(refusal);
   }
 
   connectionFailed(failure: PoolFailure): void {
-    this.#waiting = false;
+    this.#waiting = this.#hopeful = false;
     this.failed(failureOf(failure));
   }
 
@@ -196,6 +228,35 @@ export class Attempts implements ConnectionWaiter<BackendStream> {
     this.#connect(entry, now, fresh);
   }
 
+  /**
+   * The backend answered, with a status for which another one is to be asked instead, and nothing of it was passed on.
+   *
+   * @returns whether that is what happens now: the response is of no use any more
+   */
+  isRepeated(status: number): boolean {
+    const exchange = this.#exchange;
+    const upstream = exchange.upstream!;
+    if (upstream.repeats === undefined || !upstream.repeats(status)) return false;
+    const { target } = exchange.backend!;
+    const now = this.#runtime.now;
+    const failed = {
+      retryable: 'yes',
+      connectionReused: this.#reused,
+      requestSent: true,
+      idempotent: isIdempotent(exchange.request.method),
+      responseStarted: exchange.responseStarted,
+      bodyReplayable: this.#body.isReplayable(exchange.request, true),
+      attempts: this.#count,
+    } as const;
+    const decision = upstream.balancer.mayRetry(failed, [...(this.#tried ?? []), target], now);
+    if (!decision.retry) return false;
+    (this.#tried ??= []).push(target);
+    this.abandon();
+    this.end(AttemptOutcome.status5xx);
+    this.#retry(decision.delayMs, now);
+    return true;
+  }
+
   #retry(delay: number, now: number): void {
     this.#exchange.retries++;
     this.#retryHeld = true;
@@ -243,16 +304,27 @@ export class Attempts implements ConnectionWaiter<BackendStream> {
 
   end(outcome: AttemptOutcome): void {
     this.#releaseRetry();
-    if (!this.#open) return;
-    this.#open = false;
-    const { attemptedAt, firstByteAt, upstream, backend } = this.#exchange;
-    const now = this.#runtime.now;
-    // Long downloads are no slow backends: what counts is the time to the head.
-    const until = firstByteAt > attemptedAt ? firstByteAt : now;
-    upstream!.balancer.finished(backend!.target, outcome, now, until - attemptedAt);
+    this.#close(outcome);
   }
-}
 
-function speaksHttp2({ protocol }: BackendTarget): boolean {
-  return protocol === 'h2' || protocol === 'h2c';
+  #close(outcome: AttemptOutcome): void {
+    this.#account.close(outcome, this.#exchange, this.#runtime.now);
+  }
+
+  /** What there is to say of the attempt is known already, though it goes on. */
+  judge(outcome: AttemptOutcome): void {
+    this.#account.judge(outcome, this.#exchange, this.#runtime.now);
+  }
+
+  /**
+   * The connections on both sides are one tunnel from now on, and the exchange ends.
+   *
+   * @returns what to call when the tunnel ends: until then the backend has it to carry
+   */
+  tunnelled(): () => void {
+    this.connection = undefined;
+    this.judge(AttemptOutcome.success);
+    this.#releaseRetry();
+    return this.#account.leaveOpen(this.#exchange);
+  }
 }

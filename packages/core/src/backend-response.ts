@@ -1,5 +1,6 @@
 import { FieldId, type ResponseHead } from '@rp/parser';
 import type { Attempts } from './attempts.ts';
+import { BodyRate } from './backend/body-rate.ts';
 import type { BackendReader, BackendStream } from './backend/stream.ts';
 import type { CacheStage } from './cache-stage.ts';
 import { AttemptOutcome, type PickContext } from './contracts.ts';
@@ -40,6 +41,7 @@ export class BackendResponse implements BackendReader {
   #head: ResponseHead | undefined = undefined;
   #headLines = '';
   #paused = false;
+  readonly #rate: BodyRate = new BodyRate();
 
   constructor(runtime: Runtime, exchange: AnsweredExchange, attempts: Attempts) {
     this.#runtime = runtime;
@@ -72,7 +74,9 @@ export class BackendResponse implements BackendReader {
 
   responseHead(head: ResponseHead, now: number): boolean {
     this.#exchange.firstByteAt = now;
+    if (head.status >= 500 && this.#attempts.isRepeated(head.status)) return true;
     this.#attempts.answered();
+    this.#rate.begin(this.#exchange.upstream!.minRate, head, now);
     if (this.#runtime.hooks.responseReceived.active) return this.#askHandlers(head);
     this.#sendHead(head);
     return true;
@@ -83,10 +87,13 @@ export class BackendResponse implements BackendReader {
     const exchange = this.#exchange;
     if (exchange.cache !== undefined) exchange.cache.body(chunk, view, source);
     exchange.bytesOut += view.bodyLength;
+    if (this.#rate.isTooSlow(view.bodyLength, this.#runtime.now))
+      this.#attempts.judge(AttemptOutcome.timedOut);
     if (!exchange.downstream.sendBody(chunk, view, source)) {
       // Those who read along are not to wait for a slow client: it is behind by no more than one stored body.
       if (exchange.cache?.outrunsClient === true) return;
       this.#paused = true;
+      this.#rate.suspend();
       this.#attempts.connection?.pauseReading();
     }
   }
@@ -117,11 +124,11 @@ export class BackendResponse implements BackendReader {
     this.#exchange.downstream.resumeRequest();
   }
 
-  tunnelled(): void {
-    this.#attempts.connection = undefined;
-    this.#attempts.end(AttemptOutcome.success);
+  tunnelled(): () => void {
+    const over = this.#attempts.tunnelled();
     this.#exchange.status = 101;
     this.#exchange.finish('tunnelled');
+    return over;
   }
 
   // ---- The head ---------------------------------------------------------------------------------------------

@@ -1,12 +1,13 @@
 import type net from 'node:net';
 import { performance } from 'node:perf_hooks';
 import type { ResponseCache } from './cache-contract.ts';
+import { ClientConnections } from './client-connections.ts';
 import type { BackendStream } from './backend/stream.ts';
 import { silentLog, type BackendPool, type EventLog } from './contracts.ts';
 import { Counter, Counters } from './counters.ts';
 import { Hooks } from './engine-hooks.ts';
 import { ProxyFailure } from './failure.ts';
-import { ClientConnections, Listener, type ListenOptions } from './listener.ts';
+import { Listener, type ListenOptions } from './listener.ts';
 import { requestIds } from './request-id.ts';
 import { Runtime, type AccessLog } from './runtime.ts';
 import { Settings, type SettingsInput } from './settings.ts';
@@ -18,6 +19,8 @@ const UPKEEP = 100;
 const SWEEP = 200;
 /** Milliseconds for which an idle connection may still bring a request after a drain began. */
 const IDLE_GRACE = 500;
+/** Rounds of upkeep between two looks at the idle connections of closed listeners: longer than the above. */
+const FAREWELL = 10;
 
 export interface EngineOptions {
   /** What to serve; may be replaced at any time by `apply`. */
@@ -57,9 +60,13 @@ export class Engine {
   readonly hooks: Hooks;
   readonly counters: Counters;
   readonly #connections: ClientConnections;
-  readonly #listeners: Listener[] = [];
+  readonly #listeners: Set<Listener> = new Set();
+  /** Closed by {@link closeListener}; their connections end when they are idle. */
+  readonly #leaving: Set<Listener> = new Set();
   readonly #pools: Set<BackendPool<BackendStream>> = new Set();
   readonly #upkeep: Upkeep;
+  #accepting = true;
+  #round = 0;
 
   constructor(options: EngineOptions) {
     const clock = options.clock ?? (() => performance.now());
@@ -91,17 +98,53 @@ export class Engine {
       newRequestId: requestIds(),
       settings: new Settings(options.settings),
     });
-    this.#connections = new ClientConnections(this.runtime);
+    this.#connections = new ClientConnections(this.runtime, () => this.reconsider());
     this.#upkeep = new Upkeep((now) => this.#keepUp(now));
     this.runtime.wheel.arm(this.#upkeep, UPKEEP, clock());
   }
 
   /** Accepts connections; resolves with the address when it does. */
   async listen(options: ListenOptions = {}): Promise<net.AddressInfo> {
+    return (await this.openListener(options)).address;
+  }
+
+  /** As {@link listen}, for a listener that is to be closed before the engine is. */
+  async openListener(options: ListenOptions = {}): Promise<Listener> {
     const listener = new Listener(this.runtime, this.#connections, options);
-    const address = await listener.listen(options);
-    this.#listeners.push(listener);
-    return address;
+    await listener.listen(options);
+    this.#listeners.add(listener);
+    // While it was being opened, the engine may have been told to end, or to leave new connections to others.
+    if (this.runtime.draining) listener.close();
+    else listener.accepting(this.#accepting);
+    return listener;
+  }
+
+  /**
+   * Accepts no more connections on a listener; the others go on. Its connections live on (`keep`), or end when they
+   * are idle, after half a second at the earliest (`drain`).
+   */
+  closeListener(listener: Listener, connections: 'keep' | 'drain'): void {
+    listener.close();
+    if (connections === 'keep') return;
+    listener.drain(IDLE_GRACE);
+    this.#leaving.add(listener);
+  }
+
+  /** Asks again whose turn it is to accept; see `AcceptTurns`. */
+  reconsider(): void {
+    const { turns } = this.runtime;
+    if (turns === undefined) return;
+    const accepting = turns.mayAccept(this.#connections.load);
+    if (accepting === this.#accepting) return;
+    this.#accepting = accepting;
+    for (const listener of this.#listeners) listener.accepting(accepting);
+  }
+
+  /** Leaves nothing to others any more: before this engine's copies of their sockets are closed. */
+  acceptAll(): void {
+    this.runtime.turns = undefined;
+    this.#accepting = true;
+    for (const listener of this.#listeners) listener.accepting(true);
   }
 
   /** Serves by these settings from the next request on; open connections go on. */
@@ -137,7 +180,8 @@ export class Engine {
   async drain(limit: number): Promise<number> {
     this.runtime.draining = true;
     for (const listener of this.#listeners) listener.close();
-    const drained = this.#connections.drain(IDLE_GRACE);
+    for (const listener of this.#listeners) listener.drain(IDLE_GRACE);
+    const drained = this.#connections.whenEmpty();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, limit);
@@ -152,9 +196,9 @@ export class Engine {
   /** Ends everything at once. */
   close(): void {
     this.runtime.draining = true;
+    const failure = new ProxyFailure('DRAINED', 'engine closed');
     for (const listener of this.#listeners) listener.close();
-    for (const listener of this.#listeners) listener.terminate();
-    this.#connections.terminate(new ProxyFailure('DRAINED', 'engine closed'));
+    for (const listener of this.#listeners) listener.terminate(failure);
     for (const pool of this.#pools) pool.drain();
     this.runtime.wheel.remove(this.#upkeep);
     this.runtime.wheel.close();
@@ -163,6 +207,17 @@ export class Engine {
   #keepUp(now: number): void {
     for (const pool of this.#pools) pool.upkeep(now);
     this.runtime.cache?.sweep(this.runtime.wallClock(), SWEEP);
+    if (++this.#round % FAREWELL === 0) this.#sayFarewell();
     this.runtime.wheel.arm(this.#upkeep, UPKEEP, now);
+  }
+
+  /** Closed listeners end with their last connection. */
+  #sayFarewell(): void {
+    for (const listener of this.#leaving) listener.drainIdle(IDLE_GRACE);
+    for (const listener of this.#listeners) {
+      if (listener.isOpen || listener.size > 0) continue;
+      this.#listeners.delete(listener);
+      this.#leaving.delete(listener);
+    }
   }
 }

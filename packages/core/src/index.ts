@@ -11,6 +11,7 @@ export type {
   ResponseCache,
   StoredAnswer,
 } from './cache-contract.ts';
+export type { AcceptTurns } from './accept-turns.ts';
 export type { SharedAddresses } from './address-counts.ts';
 export { BackendConnection } from './backend/connection.ts';
 export type { Attempt, BackendTls } from './backend/connecting.ts';

@@ -1,5 +1,7 @@
 import net from 'node:net';
 import tls from 'node:tls';
+import { AcceptSwitch } from './accept-switch.ts';
+import type { ClientConnections } from './client-connections.ts';
 import { ClientOpener } from './client/open-client.ts';
 import { ProxyHeaderReader } from './client/proxy-header.ts';
 import { Counter } from './counters.ts';
@@ -53,80 +55,19 @@ export interface ListenOptions {
   policy?: ListenerPolicy;
 }
 
-/** Every client connection of one event loop, and the limits on their number (spec 2.4). */
-export class ClientConnections {
-  readonly #runtime: Runtime;
-  readonly #open: Set<ClientConnection> = new Set();
-  readonly #perAddress: Map<string, number> = new Map();
-  #drained: (() => void) | undefined = undefined;
-
-  constructor(runtime: Runtime) {
-    this.#runtime = runtime;
-  }
-
-  get size(): number {
-    return this.#open.size;
-  }
-
-  /** @param arriving connections that are not open yet, but on their way */
-  hasRoom(arriving: number): boolean {
-    return this.#runtime.hasRoom(this.#open.size + arriving);
-  }
-
-  /** As {@link hasRoom}, and for this client. */
-  admits(address: string, arriving: number): boolean {
-    const { limits } = this.#runtime.settings;
-    if (!this.hasRoom(arriving)) return false;
-    if (limits.perAddress === Infinity) return true;
-    const others = this.#runtime.addresses?.others(address) ?? 0;
-    return (this.#perAddress.get(address) ?? 0) + others < limits.perAddress;
-  }
-
-  add(connection: ClientConnection): void {
-    this.#open.add(connection);
-    const { address } = connection;
-    this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
-    this.#runtime.addresses?.opened(address);
-    this.#runtime.counters.cells[Counter.connectionsAccepted]!++;
-    this.#runtime.counters.cells[Counter.connectionsNow]!++;
-  }
-
-  remove(connection: ClientConnection): void {
-    if (!this.#open.delete(connection)) return;
-    const { address } = connection;
-    this.#runtime.addresses?.closed(address);
-    const left = (this.#perAddress.get(address) ?? 1) - 1;
-    if (left === 0) this.#perAddress.delete(address);
-    else this.#perAddress.set(address, left);
-    this.#runtime.counters.cells[Counter.connectionsNow]!--;
-    if (this.#open.size === 0) this.#drained?.();
-  }
-
-  /** Lets every connection end after its current exchange; resolves when none is left. */
-  drain(idleGrace: number): Promise<void> {
-    for (const connection of this.#open) connection.drain(idleGrace);
-    if (this.#open.size === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#drained = resolve;
-    });
-  }
-
-  terminate(failure: ProxyFailure): void {
-    for (const connection of this.#open) connection.terminate(failure);
-  }
-}
-
 const refusal = Buffer.from(
   'HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n',
 );
 
-/** Accepts connections on one address, with TLS or without. */
+/** Accepts connections on one address, with TLS or without, and knows those that came by it. */
 export class Listener {
   readonly #runtime: Runtime;
   readonly #connections: ClientConnections;
+  readonly #open: Set<ClientConnection> = new Set();
   readonly #opener: ClientOpener;
   readonly #h2c: boolean;
   readonly #server: net.Server;
+  readonly #switch: AcceptSwitch;
   /** Connections in their handshake, or before their PROXY protocol header: they count, and end with the engine. */
   readonly #arriving: Set<net.Socket> = new Set();
   /** What PROXY protocol headers said of connections that are in their handshake. */
@@ -136,9 +77,10 @@ export class Listener {
     this.#runtime = runtime;
     this.#connections = connections;
     this.#h2c = options.h2c === true;
-    const closed = (connection: ClientConnection): void => connections.remove(connection);
+    const closed = (connection: ClientConnection): void => this.#closed(connection);
     this.#opener = new ClientOpener(runtime, new StreamPool(runtime), options.policy, closed);
     this.#server = this.#createServer(options);
+    this.#switch = new AcceptSwitch(this.#server);
   }
 
   #createServer({ tls: secure, proxyProtocol = false }: ListenOptions): net.Server {
@@ -193,26 +135,71 @@ export class Listener {
     return this.#server.address() as net.AddressInfo;
   }
 
+  get isOpen(): boolean {
+    return this.#server.listening;
+  }
+
+  /** Open connections that came by it. */
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** Leaves what waits to be accepted to others that listen on the same socket, or takes it again. */
+  accepting(on: boolean): void {
+    if (on) this.#switch.resume();
+    else this.#switch.pause();
+  }
+
   /** Accepts no more; open connections go on. */
   close(): void {
     this.#server.close();
   }
 
-  /** Cuts what is not open yet. */
-  terminate(): void {
+  /** Lets open connections end after their current exchange; those that are idle have `grace` milliseconds. */
+  drain(grace: number): void {
+    for (const connection of this.#open) connection.drain(grace);
+  }
+
+  /** Lets open connections end that are idle. */
+  drainIdle(grace: number): void {
+    for (const connection of this.#open) if (connection.isIdle) connection.drain(grace);
+  }
+
+  /** Cuts everything, also what is not open yet. */
+  terminate(failure: ProxyFailure): void {
     for (const raw of this.#arriving) raw.destroy();
+    for (const connection of this.#open) connection.terminate(failure);
+  }
+
+  #add(connection: ClientConnection): void {
+    this.#open.add(connection);
+    this.#connections.add(connection.address);
+  }
+
+  #closed(connection: ClientConnection): void {
+    if (this.#open.delete(connection)) this.#connections.remove(connection.address);
+  }
+
+  #arrives(raw: net.Socket): () => void {
+    this.#arriving.add(raw);
+    this.#connections.arrives();
+    const gone = (): void => this.#arrived(raw);
+    raw.once('close', gone);
+    return gone;
+  }
+
+  #arrived(raw: net.Socket): void {
+    if (this.#arriving.delete(raw)) this.#connections.arrived();
   }
 
   /** Goes on when the PROXY protocol header was read: whose address it is is known only then. */
   #announce(socket: net.Socket, accept: (socket: net.Socket, ends: ConnectionEnds) => void): void {
     const own = endsOf(socket);
-    if (own.address === '' || !this.#connections.hasRoom(this.#arriving.size)) {
+    if (own.address === '' || !this.#connections.hasRoom()) {
       this.#runtime.counters.cells[Counter.connectionsRefused]!++;
       return void socket.destroy();
     }
-    const left = (): void => void this.#arriving.delete(socket);
-    this.#arriving.add(socket);
-    socket.once('close', left);
+    const left = this.#arrives(socket);
     const reader = new ProxyHeaderReader(this.#runtime, socket, (ends) => {
       socket.off('close', left);
       left();
@@ -225,31 +212,28 @@ export class Listener {
     const { address } = ends;
     // Gone before it was accepted: there is nobody to talk to.
     if (address === '') return void accepted.destroy();
-    if (!this.#connections.admits(address, this.#arriving.size)) return this.#refuse(accepted);
-    this.#asked(accepted, address, false, () =>
-      this.#connections.add(this.#opener.plain(accepted, ends, this.#h2c)),
-    );
+    if (!this.#connections.admits(address)) return this.#refuse(accepted);
+    this.#asked(accepted, address, false, () => this.#add(this.#opener.plain(accepted, ends, this.#h2c)));
   }
 
   /** A handshake costs a hundred times what a request costs: over the limits none begins. */
   #beginHandshake(raw: net.Socket): void {
     const { address } = this.#announced.get(raw) ?? endsOf(raw);
     if (raw.destroyed) return;
-    if (address === '' || !this.#connections.admits(address, this.#arriving.size)) {
+    if (address === '' || !this.#connections.admits(address)) {
       this.#runtime.counters.cells[Counter.connectionsRefused]!++;
       return void raw.destroy();
     }
-    this.#arriving.add(raw);
-    raw.once('close', () => this.#arriving.delete(raw));
+    this.#arrives(raw);
   }
 
   #shaken(socket: tls.TLSSocket): void {
     this.#runtime.counters.cells[Counter.handshakes]!++;
     const raw = rawSocket(socket);
-    this.#arriving.delete(raw);
+    this.#arrived(raw);
     const ends = this.#announced.get(raw) ?? endsOf(socket);
     if (ends.address === '') return void socket.destroy();
-    this.#asked(socket, ends.address, true, () => this.#connections.add(this.#opener.secure(socket, ends)));
+    this.#asked(socket, ends.address, true, () => this.#add(this.#opener.secure(socket, ends)));
   }
 
   /** Goes on when the hooks, if there are any, let the connection pass. */

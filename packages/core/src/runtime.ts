@@ -1,3 +1,4 @@
+import type { AcceptTurns } from './accept-turns.ts';
 import type { SharedAddresses } from './address-counts.ts';
 import type { ResponseCache } from './cache-contract.ts';
 import type { EventLog } from './contracts.ts';
@@ -39,6 +40,8 @@ export class Runtime {
   admission: Admission | undefined = undefined;
   /** The same for `limits.perAddress`. */
   addresses: SharedAddresses | undefined = undefined;
+  /** Who accepts, where several engines listen on copies of one socket; undefined: this one always does. */
+  turns: AcceptTurns | undefined = undefined;
   /** Shutting down: no connection outlives its current exchange. */
   draining = false;
   /** Near a limit of the process: new requests get 503. */

@@ -157,17 +157,6 @@ test('trailers of a request reach the backend', async () => {
   client.destroy();
 });
 
-test('an upgrade is refused, since no stream can carry it', async () => {
-  const backend = await startFrameBackend(() => undefined);
-  const { port } = await startH2Front({ backends: [backend.port] });
-  const client = await RawClient.connect(port);
-  client.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n');
-  await until(() => client.text.includes('\r\n\r\n'));
-  expect(client.text).toMatch(/^HTTP\/1\.1 501 /);
-  expect(backend.sessions).toHaveLength(0);
-  client.destroy();
-});
-
 test('an answer before the end of the request ends both: the backend is told to forget the rest', async () => {
   const backend = await startFrameBackend(({ type, stream }, { writer }) => {
     if (type === 'headers') writer.headers(stream, [':status', '413'], true);

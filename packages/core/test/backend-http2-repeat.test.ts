@@ -44,7 +44,7 @@ test('REFUSED_STREAM: a POST goes to another backend, with all of its body and i
   const [session] = good.sessions;
   for (const id of [1, 3, 5, 7]) expect(bodyOf(session!, id)).toBe('hello');
   const trailers = session!.of('headers').filter(({ end }) => end);
-  expect(trailers.map(({ fields }) => fields)).toEqual(Array(4).fill(['x-sum', '1']));
+  expect(trailers.map(({ fields }) => fields)).toEqual([1, 3, 5, 7].map(() => ['x-sum', '1']));
 });
 
 test('REFUSED_STREAM: without another backend the same one is asked once more, and not twice', async () => {

@@ -113,24 +113,6 @@ test('a client that waits for a 100 gets the one of the backend, and its body pa
   client.destroy();
 });
 
-test('WebSocket over HTTP/2 is refused, since the backend would have to know it too', async () => {
-  const backend = await startH2Backend({});
-  const { port } = await startH2Front({ backends: [backend.port] });
-  const client = await connectH2(port);
-  if (!client.remoteSettings.enableConnectProtocol)
-    await new Promise((resolve) => client.once('remoteSettings', resolve));
-  const headers = {
-    ':method': 'CONNECT',
-    ':protocol': 'websocket',
-    ':scheme': 'http',
-    ':authority': 'a',
-    ':path': '/',
-  };
-  const answer = await exchange(client, { ...headers, 'sec-websocket-version': '13' });
-  expect(answer.headers[':status']).toBe(501);
-  expect(backend.sessions).toHaveLength(0);
-});
-
 test('bytes are counted both ways', async () => {
   const backend = await startH2Backend({}, (request, response) => void request.pipe(response));
   const { port, engine } = await startH2Front({ backends: [backend.port] });

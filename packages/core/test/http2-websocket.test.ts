@@ -1,14 +1,13 @@
 import { ErrorCode } from '@rp/parser';
 import { createHash, randomBytes } from 'node:crypto';
-import http2 from 'node:http2';
-import type { Duplex } from 'node:stream';
 import { expect, onTestFinished, test } from 'vitest';
-import { WebSocket, WebSocketServer } from 'ws';
+import { WebSocketServer } from 'ws';
 import { field } from './support/message.ts';
 import { value } from './support/h2-client.ts';
 import { startH2, type H2Pair } from './support/h2-proxy.ts';
 import { startProxy } from './support/proxy.ts';
 import { turns, until } from './support/wait.ts';
+import { overHttp2 } from './support/ws-http2.ts';
 
 const connectFields = (...more: string[]): string[] => [
   ':method',
@@ -156,37 +155,6 @@ test('a tunnel is flow-controlled: what does not fit the window stays with the b
   await turns(50);
   expect(connection!.socket.writableLength).toBeGreaterThan(1_000_000);
 });
-
-/** `ws` speaks through any duplex stream, once it believes the handshake. */
-function overHttp2(port: number): { socket: WebSocket; session: http2.ClientHttp2Session } {
-  const session = http2.connect(`http://127.0.0.1:${port}`);
-  onTestFinished(() => session.destroy());
-  const socket = new WebSocket(null as unknown as string, undefined, {});
-  // Without an address it takes itself for the server's side.
-  Reflect.set(socket, '_isServer', false);
-  Reflect.set(socket, '_closeTimeout', 10_000);
-  session.once('remoteSettings', () => {
-    const stream = session.request(
-      { ':method': 'CONNECT', ':protocol': 'websocket', ':path': '/echo', 'sec-websocket-version': '13' },
-      { endStream: false },
-    );
-    stream.on('response', (headers) => {
-      if (headers[':status'] !== 200)
-        return void socket.emit('error', new Error(`status ${headers[':status']}`));
-      const duplex: Duplex = Object.assign(stream, { setNoDelay: () => stream });
-      (socket as unknown as { setSocket(s: Duplex, head: Buffer, options: object): void }).setSocket(
-        duplex,
-        Buffer.alloc(0),
-        {
-          allowSynchronousEvents: true,
-          maxPayload: 64 * 1024 * 1024,
-          skipUTF8Validation: false,
-        },
-      );
-    });
-  });
-  return { socket, session };
-}
 
 test('ws talks to ws through HTTP/2: sizes from 1 octet to 4 MiB, ping, close code', async () => {
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });

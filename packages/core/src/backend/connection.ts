@@ -30,6 +30,7 @@ export class BackendConnection extends BackendRequest implements BackendStream, 
   readonly #pool: ConnectionSource<BackendConnection>;
   readonly #parser: ResponseParser;
   #tunnel: Tunnel | undefined = undefined;
+  #tunnelOver: (() => void) | undefined = undefined;
   #sawResponseByte = false;
   #informational = 0;
   #dead = false;
@@ -67,6 +68,10 @@ export class BackendConnection extends BackendRequest implements BackendStream, 
   }
 
   // ---- The request ------------------------------------------------------------------------------------------
+
+  refusesUpgrade(): undefined {
+    return undefined;
+  }
 
   protected override expectResponse(request: RequestHead): void {
     this.#sawResponseByte = false;
@@ -217,7 +222,7 @@ export class BackendConnection extends BackendRequest implements BackendStream, 
     this.runtime.wheel.disarm(this);
     this.exchange = undefined;
     this.#tunnel = exchange.downstream.openTunnel(head, this);
-    exchange.tunnelled();
+    this.#tunnelOver = exchange.tunnelled();
     if (at < length) this.#tunnel.fromBackend(chunk.subarray(at, length), length - at, source);
   }
 
@@ -263,6 +268,7 @@ export class BackendConnection extends BackendRequest implements BackendStream, 
     this.#dead = true;
     this.runtime.wheel.remove(this);
     try {
+      this.#tunnelOver?.();
       if (this.#tunnel !== undefined) this.#tunnel.backendClosed();
       else if (this.exchange !== undefined) this.#lost(error);
     } finally {

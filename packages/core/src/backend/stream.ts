@@ -19,8 +19,12 @@ export interface BackendReader {
   /** The connection is of no use any more; it has been given back already. */
   backendFailed(failure: ProxyFailure): void;
   backendDrained(): void;
-  /** The backend switched protocols: from here on bytes pass both ways unread (RFC 9110 §7.8). */
-  tunnelled(): void;
+  /**
+   * The backend switched protocols: from here on bytes pass both ways unread (RFC 9110 §7.8).
+   *
+   * @returns what to call when the tunnel has ended
+   */
+  tunnelled(): () => void;
 }
 
 /**
@@ -44,6 +48,8 @@ export interface BackendStream {
   resumeReading(): void;
   /** A hook has looked at the head: go on with what was kept. */
   proceed(): void;
+  /** Why it cannot carry the protocol that `request` asks to switch to; undefined if it can. Asked before `begin`. */
+  refusesUpgrade(request: RequestHead): ProxyFailure | undefined;
   /** It can be told that the backend did not look at a request that it got. */
   readonly mayRefuse: boolean;
   /** Nothing comes after the head that was just read. */

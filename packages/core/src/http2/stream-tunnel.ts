@@ -1,12 +1,25 @@
 import { ErrorCode } from '@rp/parser';
 import type { TunnelEnd, TunnelSink } from '../tunnel.ts';
-import type { Http2Stream } from './stream.ts';
+
+/** What the end of a tunnel needs of its stream, be it a client's or one to a backend. */
+export interface TunnelStream {
+  /** Octets that wait to be sent. */
+  readonly waiting: number;
+  /** False: wait until the tunnel is told that the stream drained. */
+  tunnelWrite(bytes: Buffer): boolean;
+  sendEnd(trailers: undefined): void;
+  /** No more bytes will come either way; what waits still goes out. */
+  tunnelClosed(): void;
+  reset(code: ErrorCode): void;
+  pauseReading(): void;
+  resumeReading(): void;
+}
 
 /** A stream as one end of a tunnel: bytes travel as DATA, an end of stream as END_STREAM (RFC 8441 §5). */
 export class StreamTunnelEnd implements TunnelEnd, TunnelSink {
-  #stream: Http2Stream | undefined;
+  #stream: TunnelStream | undefined;
 
-  constructor(stream: Http2Stream) {
+  constructor(stream: TunnelStream) {
     this.#stream = stream;
   }
 
@@ -42,10 +55,10 @@ export class StreamTunnelEnd implements TunnelEnd, TunnelSink {
   }
 
   pauseReading(): void {
-    this.#stream?.pauseRequest();
+    this.#stream?.pauseReading();
   }
 
   resumeReading(): void {
-    this.#stream?.resumeRequest();
+    this.#stream?.resumeReading();
   }
 }

@@ -22,14 +22,14 @@ import { Tunnel, type TunnelEnd } from '../tunnel.ts';
 import { STREAM_WINDOW } from './bounds.ts';
 import type { Http2Session } from './session.ts';
 import { StreamResponse } from './stream-response.ts';
-import { StreamTunnelEnd } from './stream-tunnel.ts';
+import { StreamTunnelEnd, type TunnelStream } from './stream-tunnel.ts';
 import { asUpgrade, isAccepted } from './websocket.ts';
 
 /**
  * One stream of a session: the client's side of one exchange. The object serves one request after the other, on any
  * session of its listener.
  */
-export class Http2Stream extends StreamResponse implements Downstream {
+export class Http2Stream extends StreamResponse implements Downstream, TunnelStream {
   exchange: Exchange;
   /** The exchange is under way, and this stream is its client. */
   #exchanging = false;
@@ -260,6 +260,14 @@ export class Http2Stream extends StreamResponse implements Downstream {
     for (const bytes of early) tunnel.fromClient(bytes, bytes.length, ownedChunk);
     if (!canReceive(this.state)) tunnel.clientEnded();
     return tunnel;
+  }
+
+  pauseReading(): void {
+    this.pauseRequest();
+  }
+
+  resumeReading(): void {
+    this.resumeRequest();
   }
 
   /** For the tunnel's end: bytes to the client. False: wait for `Tunnel.clientDrained`. */

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { FieldId, fieldId, type RequestHead, type ResponseHead } from '@rp/parser';
+import { BodyFraming, FieldId, ResponseHead, fieldId, type RequestHead } from '@rp/parser';
 
 /** RFC 6455 §1.3. */
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
@@ -21,7 +21,7 @@ export function asUpgrade(head: RequestHead): string {
   const key = randomBytes(16).toString('base64');
   head.method = 'GET';
   head.upgrade = 'websocket';
-  head.framing = 0;
+  head.framing = BodyFraming.none;
   head.contentLength = -1;
   const fields: string[] = [];
   const ids: FieldId[] = [];
@@ -48,4 +48,41 @@ export function isAccepted(head: ResponseHead, accept: string): boolean {
     found = true;
   }
   return found;
+}
+
+/** A protocol switch that HTTP/2 can carry: everything else would have to be an upgrade there too (RFC 9113 §8.6). */
+export function isWebSocket(request: RequestHead): boolean {
+  return request.upgrade.toLowerCase() === 'websocket';
+}
+
+/**
+ * What the client of an HTTP/1.1 upgrade must find in `Sec-WebSocket-Accept`. Over HTTP/2 no backend sees its key, so
+ * that what is wrong with the handshake has to be found here (RFC 6455 §4.2.1).
+ *
+ * @returns undefined for a handshake that no server would accept
+ */
+export function acceptOfUpgrade(request: RequestHead): string | undefined {
+  if (request.method !== 'GET' || request.framing !== BodyFraming.none) return undefined;
+  let key = '';
+  for (let i = 0; i < request.ids.length; i++) {
+    if (request.nameAt(i).toLowerCase() !== 'sec-websocket-key') continue;
+    if (key !== '') return undefined;
+    key = request.valueAt(i);
+  }
+  return /^[A-Za-z0-9+/]{22}==$/.test(key) ? acceptFor(key) : undefined;
+}
+
+/** The 2xx that answers an extended CONNECT as the 101 that an HTTP/1.1 upgrade ends with (RFC 8441 §5). */
+export function asSwitch(head: ResponseHead, accept: string): ResponseHead {
+  const fields: string[] = [];
+  const ids: FieldId[] = [];
+  for (let i = 0; i < head.ids.length; i++) {
+    if (head.nameAt(i) === 'sec-websocket-accept') continue;
+    fields.push(head.nameAt(i), head.valueAt(i));
+    ids.push(head.ids[i]!);
+  }
+  fields.push('sec-websocket-accept', accept);
+  ids.push(fieldId('sec-websocket-accept'));
+  const { none } = BodyFraming;
+  return new ResponseHead(101, 'Switching Protocols', 1, fields, ids, none, -1, true, 'websocket', 2);
 }

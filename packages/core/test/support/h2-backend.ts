@@ -81,7 +81,7 @@ export async function startH2Front(options: H2ProxyOptions): Promise<H2Front> {
   });
   const upstream: Upstream = new Upstream({
     name: 'app',
-    balancer: group as unknown as ConstructorParameters<typeof Upstream>[0]['balancer'],
+    balancer: group,
     createPool: (target) => {
       const { runtime } = engine;
       const pool = new Http2BackendPool(

@@ -23,6 +23,7 @@ export function writeRequestHead(
 ): void {
   const text = forwardRequestHead(request, rules, '', '');
   const fields: string[] = [];
+  const upgrade = request.upgrade !== '';
   let authority = '';
   for (let at = text.indexOf('\r\n') + 2; at < text.length - 2;) {
     const end = text.indexOf('\r\n', at);
@@ -32,10 +33,13 @@ export function writeRequestHead(
     at = end + 2;
     if (name === 'host') authority = value;
     // The framing of HTTP/1; the body of a stream ends with the stream.
-    else if (name !== 'transfer-encoding') fields.push(name, value);
+    else if (name !== 'transfer-encoding' && !(upgrade && name === 'sec-websocket-key'))
+      fields.push(name, value);
   }
   writer.beginHeaders(streamId);
-  writer.field(':method', request.method);
+  writer.field(':method', upgrade ? 'CONNECT' : request.method);
+  // RFC 8441 §4. The key of the handshake stays behind (§5).
+  if (upgrade) writer.field(':protocol', request.upgrade.toLowerCase());
   writer.field(':scheme', scheme);
   if (authority !== '') writer.field(':authority', authority);
   writer.field(':path', request.path);

@@ -102,6 +102,11 @@ export abstract class SessionLife implements OutputOwner {
     return Math.min(MAX_STREAMS, this.remote.values.maxConcurrentStreams);
   }
 
+  /** The backend takes extended CONNECT (RFC 8441 §3). */
+  get carriesUpgrades(): boolean {
+    return this.remote.values.enableConnectProtocol;
+  }
+
   get hasRoom(): boolean {
     return this.state === 'open' && this.active < this.places;
   }

@@ -39,6 +39,8 @@ export abstract class StreamRequest extends Timer implements BlockedStream {
   protected trailers: string[] | undefined = undefined;
   /** The client sends its body only after a 100. */
   protected expecting = false;
+  /** An extended CONNECT that was not answered yet: its stream stays open. */
+  protected upgrading = false;
   /** The client takes no more of the response for now. */
   protected paused = false;
 
@@ -50,6 +52,8 @@ export abstract class StreamRequest extends Timer implements BlockedStream {
 
   /** Gives the stream its identifier and its window. */
   protected abstract open(): void;
+  /** What waited was sent. */
+  protected abstract drained(): void;
 
   begin(exchange: BackendReader, request: RequestHead, rules: ForwardRequest): void {
     const session = this.session;
@@ -58,7 +62,9 @@ export abstract class StreamRequest extends Timer implements BlockedStream {
     this.expecting = request.expectContinue;
     this.open();
     const { framing, contentLength } = request;
-    const none = framing === BodyFraming.none || (framing === BodyFraming.length && contentLength === 0);
+    this.upgrading = request.upgrade !== '';
+    const empty = framing === BodyFraming.none || (framing === BodyFraming.length && contentLength === 0);
+    const none = empty && !this.upgrading;
     const { writer } = session.output;
     const before = writer.pending;
     writeRequestHead(writer, this.id, request, rules, session.scheme, none);
@@ -73,12 +79,12 @@ export abstract class StreamRequest extends Timer implements BlockedStream {
     if (!canSend(this.state)) return true;
     const ranges = view.bodyRanges;
     if (ranges === 1) {
-      this.#put(chunk, view.bodyRangeStart(0), view.bodyRangeEnd(0), source);
+      this.put(chunk, view.bodyRangeStart(0), view.bodyRangeEnd(0), source);
     } else if (ranges > 1) {
       // Chunks may be as small as one octet: as frames of their own they would cost nine octets each.
       const copy = Buffer.allocUnsafe(view.bodyLength);
       view.copyBody(chunk, copy, 0);
-      this.#put(copy, 0, copy.length, ownedChunk);
+      this.put(copy, 0, copy.length, ownedChunk);
     }
     this.awaitBackend();
     return this.queue.length === 0;
@@ -86,7 +92,7 @@ export abstract class StreamRequest extends Timer implements BlockedStream {
 
   sendEnd(trailers: string[] | undefined): void {
     this.expecting = false;
-    if (!canSend(this.state) || this.ending) return;
+    if (!canSend(this.state) || this.ending || this.upgrading) return;
     this.ending = true;
     this.trailers = trailersToSend(trailers);
     if (this.queue.length === 0) this.#writeEnd();
@@ -97,7 +103,7 @@ export abstract class StreamRequest extends Timer implements BlockedStream {
   flush(): void {}
 
   /** Writes what the windows and the socket allow; the rest waits where it is, or as a copy if it cannot stay there. */
-  #put(chunk: Buffer, start: number, end: number, source: ChunkSource): void {
+  protected put(chunk: Buffer, start: number, end: number, source: ChunkSource): void {
     const { output } = this.session;
     let at = start;
     if (this.queue.length === 0 && output.room > 0) {
@@ -143,8 +149,8 @@ export abstract class StreamRequest extends Timer implements BlockedStream {
   }
 
   #emptied(): void {
-    if (!this.ending) this.exchange?.backendDrained();
-    else if (canSend(this.state)) this.#writeEnd();
+    if (this.ending && canSend(this.state)) this.#writeEnd();
+    this.drained();
   }
 
   #writeEnd(): void {
@@ -164,7 +170,7 @@ export abstract class StreamRequest extends Timer implements BlockedStream {
   protected awaitBackend(): void {
     const { wheel, settings, now } = this.runtime;
     if (this.exchange === undefined) return;
-    const due = this.expecting || this.queue.length > 0 || this.ending;
+    const due = this.expecting || this.queue.length > 0 || this.ending || this.upgrading;
     if (due && !this.paused) wheel.arm(this, settings.timeouts.response, now);
     else wheel.disarm(this);
   }

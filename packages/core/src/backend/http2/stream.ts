@@ -17,7 +17,7 @@ import { informationalLimit } from '../reuse.ts';
 import type { BackendStream } from '../stream.ts';
 import { COPY_BELOW } from './bounds.ts';
 import { isBodiless, responseHeadOf } from './response-head.ts';
-import { StreamRequest } from './stream-request.ts';
+import { StreamUpgrade } from './stream-upgrade.ts';
 
 /** For small pieces: whoever must keep one copies it, in place of the whole buffer that it was read into. */
 const copiedChunk: ChunkSource = { shared: true, room: undefined, lend: () => {} };
@@ -30,7 +30,7 @@ class Stash {
 }
 
 /** One stream to a backend: one request and its response. */
-export class Http2BackendStream extends StreamRequest implements BackendStream {
+export class Http2BackendStream extends StreamUpgrade implements BackendStream {
   readonly #receiveWindow: ReceiveWindow = new ReceiveWindow(STREAM_WINDOW);
   readonly #range: SingleRange = new SingleRange();
 
@@ -81,6 +81,13 @@ export class Http2BackendStream extends StreamRequest implements BackendStream {
     }
     this.#headSeen = true;
     this.expecting = false;
+    if (this.upgrading) {
+      this.upgrading = false;
+      if (status < 300) {
+        if (endStream) this.#receivedEnd();
+        return this.switchProtocols(head, endStream);
+      }
+    }
     this.#bodiless = isBodiless(status, this.method);
     this.#declared = this.#bodiless ? -1 : response.contentLength;
     if (!fitsContentLength(this.#declared, 0, endStream))
@@ -96,6 +103,7 @@ export class Http2BackendStream extends StreamRequest implements BackendStream {
   }
 
   #responseTrailers(fields: string[], kinds: Uint8Array, endStream: boolean): void {
+    if (this.tunnel !== undefined) return this.invalid('HEADERS in a tunnel');
     if (!endStream) return this.invalid('a second head');
     const wrong = checkTrailerFields(fields, kinds);
     if (wrong !== '') return this.invalid(wrong);
@@ -125,7 +133,9 @@ export class Http2BackendStream extends StreamRequest implements BackendStream {
     this.awaitBackend();
     if (length > 0) this.#deliver(chunk, start, end, source);
     if (flow > 0) this.#giveBack(flow);
-    if (endStream && this.exchange !== undefined) this.#end(undefined);
+    if (!endStream) return;
+    if (this.tunnel !== undefined) this.tunnel.backendEnded();
+    else if (this.exchange !== undefined) this.#end(undefined);
   }
 
   #wrongData(flow: number, endStream: boolean): string {
@@ -142,7 +152,9 @@ export class Http2BackendStream extends StreamRequest implements BackendStream {
     if (this.#stash !== undefined)
       return void this.#stash.chunks.push(Buffer.from(chunk.subarray(start, end)));
     const lent = end - start < COPY_BELOW ? copiedChunk : source;
-    this.exchange!.responseBody(chunk, this.#range.of(start, end), lent);
+    if (this.tunnel !== undefined)
+      return this.tunnel.fromBackend(chunk.subarray(start, end), end - start, lent);
+    this.exchange?.responseBody(chunk, this.#range.of(start, end), lent);
   }
 
   #giveBack(octets: number): void {
@@ -199,13 +211,13 @@ export class Http2BackendStream extends StreamRequest implements BackendStream {
     else this.exchange?.responseFlush();
   }
 
-  pauseReading(): void {
+  override pauseReading(): void {
     if (this.paused || !this.#live) return;
     this.paused = true;
     this.runtime.wheel.disarm(this);
   }
 
-  resumeReading(): void {
+  override resumeReading(): void {
     if (!this.paused || this.#stash !== undefined) return;
     this.paused = false;
     const octets = this.#withheld;
@@ -226,12 +238,16 @@ export class Http2BackendStream extends StreamRequest implements BackendStream {
 
   abandon(): void {
     this.exchange = undefined;
-    this.#reset(ErrorCode.CANCEL);
+    this.reset(ErrorCode.CANCEL);
+  }
+
+  override reset(code: ErrorCode): void {
+    this.#reset(code);
     this.#finish();
   }
 
   /** What came breaks a rule of the message: it costs the stream (RFC 9113 §8.1.1). */
-  invalid(detail: string, code: ErrorCode = ErrorCode.PROTOCOL_ERROR): void {
+  override invalid(detail: string, code: ErrorCode = ErrorCode.PROTOCOL_ERROR): void {
     this.#fail(new ProxyFailure('BACKEND_INVALID', detail), code);
   }
 
@@ -242,6 +258,7 @@ export class Http2BackendStream extends StreamRequest implements BackendStream {
     // the frame that ends the response. Where a length was told, it decides.
     if (
       code === ErrorCode.NO_ERROR &&
+      this.exchange !== undefined &&
       this.#headSeen &&
       fitsContentLength(this.#declared, this.#received, true)
     ) {
@@ -291,5 +308,6 @@ export class Http2BackendStream extends StreamRequest implements BackendStream {
     this.#withheld = 0;
     this.session.letGo(octets);
     this.session.finished(this);
+    this.tunnelGone();
   }
 }
