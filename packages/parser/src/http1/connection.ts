@@ -48,6 +48,13 @@ export function connectionOptions(head: FieldSource): string[] | undefined {
   return named.length === 0 ? undefined : named;
 }
 
+/** Trailers without those that `Connection` in the head asks to remove (RFC 9110 §7.6.1). */
+export function withoutNamed(trailers: string[], head: FieldSource): string[] {
+  const named = connectionOptions(head);
+  if (named === undefined) return trailers;
+  return trailers.filter((_, i) => !named.includes((trailers[i & ~1] as string).toLowerCase()));
+}
+
 /** The `Upgrade` value without `h2c`, which is never taken up (RFC 9113 §3.1); `''` if nothing is left. */
 export function upgradeProtocols(value: string): string {
   if (!/h2c/i.test(value)) return value;

@@ -306,22 +306,14 @@ export abstract class MessageParser {
   }
 
   #readChunks(chunk: Buffer, start: number, end: number): ParserEvent {
-    const { machine } = this;
-    const length = Math.min(end - start, sliceBytes);
-    const errno = machine.executeBody(this.parser, chunk, start, length);
-    let consumed = length;
-    if (errno !== Errno.ok) {
-      // Nothing of a slice that is refused is reported: the less of a bad body travels on, the better.
-      if (!machine.complete) return this.#fail(this.#chunks.fault(errno));
-      consumed = machine.stoppedAt(this.parser);
-    }
-    const stop = start + consumed;
-    const excess = this.#chunks.note(chunk, start, stop);
-    if (excess !== undefined) return this.#fail(excess);
+    const chunks = this.#chunks;
+    const stop = chunks.read(this.parser, chunk, start, end);
+    // Nothing of a slice that is refused is reported: the less of a bad body travels on, the better.
+    if (chunks.fault !== undefined) return this.#fail(chunks.fault);
     this.position = stop;
-    if (machine.complete) {
+    if (chunks.complete) {
       this.complete = true;
-      this.trailers = this.#chunks.trailers(this.reader);
+      this.trailers = chunks.trailers(this.reader);
       this.#state = State.done;
     }
     if (this.bodyLength > 0) return ParserEvent.body;

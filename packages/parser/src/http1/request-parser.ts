@@ -1,4 +1,10 @@
-import { connectionBits, ConnectionOption, isPersistent, upgradeProtocols } from './connection.ts';
+import {
+  connectionBits,
+  ConnectionOption,
+  isPersistent,
+  upgradeProtocols,
+  withoutNamed,
+} from './connection.ts';
 import type { WireFailureCode } from './failure.ts';
 import { FieldId } from './field-id.ts';
 import { requestFraming } from './framing.ts';
@@ -51,7 +57,9 @@ export class RequestParser extends MessageParser {
     return undefined;
   }
 
-  protected override messageEnded(): void {}
+  protected override messageEnded(): void {
+    if (this.trailers !== undefined) this.trailers = withoutNamed(this.trailers, this.head!);
+  }
 
   protected override recall(chunk: Buffer, start: number, end: number): RequestHead | undefined {
     const head = memo.recall(chunk, start, end, this.limits);

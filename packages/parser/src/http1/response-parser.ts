@@ -1,4 +1,10 @@
-import { connectionBits, ConnectionOption, isPersistent, upgradeProtocols } from './connection.ts';
+import {
+  connectionBits,
+  ConnectionOption,
+  isPersistent,
+  upgradeProtocols,
+  withoutNamed,
+} from './connection.ts';
 import { BodyFraming } from './events.ts';
 import type { WireFailureCode } from './failure.ts';
 import { isReasonPhrase } from './field-syntax.ts';
@@ -46,6 +52,7 @@ export class ResponseParser extends MessageParser {
   }
 
   protected override messageEnded(): void {
+    if (this.trailers !== undefined) this.trailers = withoutNamed(this.trailers, this.head!);
     const status = this.head?.status ?? 0;
     if (status >= 200 || status === 101) this.#method = '';
   }

@@ -156,6 +156,19 @@ describe('chunked bodies', () => {
     expect(request(`${head}0\r\n${'a:\r\n'.repeat(5)}\r\n`, limits)).toEqual(refused);
     expect(request(`${head}0\r\n${'a:\r\n'.repeat(40_000)}\r\n`, limits)).toEqual(refused);
   });
+  test('trailers with a name that frames, at the limits, pass, one over is refused', () => {
+    const length = 'Content-Length: 1\r\n';
+    const trailers = (bytes: number): string =>
+      `${head}0\r\n${length}A: ${'b'.repeat(bytes - length.length - 5)}\r\n\r\n`;
+    const limits = { headerBytes: 60, headerCount: 4 };
+    const refused = all('failed 431 ERR_FIELDS_TOO_LARGE');
+    expect(request(trailers(60), limits)).toEqual(end);
+    expect(request(trailers(61), limits)).toEqual(refused);
+    expect(request(`${head}0\r\n${length}${'a:\r\n'.repeat(3)}\r\n`, limits)).toEqual(end);
+    expect(request(`${head}0\r\n${length}${'a:\r\n'.repeat(4)}\r\n`, limits)).toEqual(refused);
+    expect(request(`${head}0\r\n${length}${'x'.repeat(1_000)}`, limits)).toEqual(refused);
+    expect(request(`${head}0\r\n${length}\r\n`, { fieldBytes: 14 })).toEqual(refused);
+  });
 });
 
 test('a head sent byte by byte costs in proportion to its length', () => {
