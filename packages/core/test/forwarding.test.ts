@@ -26,8 +26,8 @@ describe('fields of a request', () => {
       'X-Forwarded-Proto',
       'X-Forwarded-Host',
       'X-Forwarded-Port',
-      'X-Request-Id',
       'Via',
+      'X-Request-Id',
     ]);
     expect(Object.fromEntries(ours)).toMatchObject({
       'X-Forwarded-For': '127.0.0.1',
@@ -54,8 +54,8 @@ describe('fields of a request', () => {
       'x-forwarded-proto',
       'x-forwarded-host',
       'x-forwarded-port',
-      'x-request-id',
       'via',
+      'x-request-id',
     ]);
   });
 

@@ -1,6 +1,12 @@
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { readFrom, readPublicly, type ByteReader, type ReadableClient } from '../client-socket.ts';
+import {
+  readEncrypted,
+  readFrom,
+  readPublicly,
+  type ByteReader,
+  type ReadableClient,
+} from '../client-socket.ts';
 import { Http2Session } from '../http2/session.ts';
 import type { StreamPool } from '../http2/stream-pool.ts';
 import type { ListenerPolicy } from '../listener-policy.ts';
@@ -45,7 +51,7 @@ export class ClientOpener {
 
   /** A connection whose handshake is done: ALPN has decided what it speaks. */
   secure(socket: TLSSocket, ends: ConnectionEnds): ClientConnection {
-    const read = (reader: ByteReader): ReadableClient => readPublicly(socket, reader);
+    const read = (reader: ByteReader): ReadableClient => readEncrypted(socket, reader);
     return socket.alpnProtocol === 'h2' ? this.#http2(ends, socket, read) : this.#http1(ends, socket, read);
   }
 

@@ -1,12 +1,5 @@
-/** A text that was made of field lines, and the question that it answers. */
-export interface ForwardedLines {
-  readonly clientMinor: 0 | 1;
-  readonly framing: string;
-  readonly connection: string;
-  readonly extra: string;
-  readonly viaName: string;
-  readonly text: string;
-}
+import type { ForwardedRequest } from './forwarded-request.ts';
+import type { ForwardedResponse } from './forwarded-response.ts';
 
 /**
  * The field lines of a head: its text, and where in it names and values are. Cutting them out costs as much
@@ -21,8 +14,9 @@ export class FieldLines {
   readonly canonical: boolean;
   /** The same bytes came more than once: what is made of these lines is worth keeping with them. */
   repeated: boolean;
-  /** What was made of them last, for whoever makes the same again; see `forwardResponseHead`. */
-  forwarded: ForwardedLines | undefined;
+  /** What was made of them last, for whoever makes the same again. */
+  forwardedRequest: ForwardedRequest | undefined;
+  forwardedResponse: ForwardedResponse | undefined;
   /** What {@link cut} gave, for readers only. */
   strings: readonly string[] | undefined;
 
@@ -31,7 +25,8 @@ export class FieldLines {
     this.marks = marks;
     this.canonical = canonical;
     this.repeated = false;
-    this.forwarded = undefined;
+    this.forwardedRequest = undefined;
+    this.forwardedResponse = undefined;
     this.strings = undefined;
   }
 

@@ -2,6 +2,7 @@ import { connectionOptions } from './connection.ts';
 import { copyFields, isNamed, type FieldRewriter } from './copy-fields.ts';
 import { BodyFraming } from './events.ts';
 import { FieldId, isNeverForwarded } from './field-id.ts';
+import { ForwardedRequest } from './forwarded-request.ts';
 import { joinedValue, type RequestHead } from './heads.ts';
 
 /** What becomes of a request's `X-Request-Id`. */
@@ -87,6 +88,22 @@ export function forwardRequestHead(
   extra: string,
   connection: '' | 'close' | 'upgrade',
 ): string {
+  const id = requestIdLine(head, rules);
+  return `${knownPart(head, rules, connection)}${id}${extra}\r\n`;
+}
+
+/** All that stays the same where the same request comes again. */
+function knownPart(head: RequestHead, rules: ForwardRequest, connection: '' | 'close' | 'upgrade'): string {
+  const { lines } = head;
+  if (lines?.repeated !== true) return makePart(head, rules, connection);
+  const known = lines.forwardedRequest;
+  if (known?.fits(head, rules, connection) === true) return known.text;
+  const made = new ForwardedRequest(head, rules, connection, makePart(head, rules, connection));
+  lines.forwardedRequest = made;
+  return made.text;
+}
+
+function makePart(head: RequestHead, rules: ForwardRequest, connection: '' | 'close' | 'upgrade'): string {
   const { ids } = head;
   let out = `${head.method} ${head.path} HTTP/1.1\r\n`;
   // Only HTTP/1.0 requests, and those that came by HTTP/2, have none.
@@ -102,7 +119,7 @@ export function forwardRequestHead(
   }
   if (connection === 'close') out += 'Connection: close\r\n';
   else if (connection === 'upgrade') out += `Connection: upgrade\r\nUpgrade: ${head.upgrade}\r\n`;
-  return `${out}${extra}\r\n`;
+  return out;
 }
 
 class RequestRewriter implements FieldRewriter<RequestHead> {
@@ -158,21 +175,22 @@ class RequestRewriter implements FieldRewriter<RequestHead> {
 function untrustedTail(head: RequestHead, rules: ForwardRequest): string {
   const tail = rules.tail ?? new ForwardingTail(rules.client, rules.proto, rules.port);
   let out = rules.xForwarded === false ? '' : tail.lines(head.host);
-  if (rules.requestId !== '' && rules.requestIdPolicy !== 'off')
-    out += `X-Request-Id: ${rules.requestId}\r\n`;
   if (rules.forwarded) out += `Forwarded: ${forwardedElement(head, rules)}\r\n`;
   return out;
 }
 
 function trustedTail(head: RequestHead, rules: ForwardRequest): string {
   let out = rules.xForwarded === false ? '' : trustedForwarding(head, rules);
-  if (rules.requestId !== '' && rules.requestIdPolicy !== 'off' && !passesRequestId(head, rules))
-    out += `X-Request-Id: ${rules.requestId}\r\n`;
   if (rules.forwarded) {
     const elements = joinedValue(head, FieldId.forwarded);
     out += `Forwarded: ${elements ? `${elements}, ` : ''}${forwardedElement(head, rules)}\r\n`;
   }
   return out;
+}
+
+function requestIdLine(head: RequestHead, rules: ForwardRequest): string {
+  if (rules.requestId === '' || passesRequestId(head, rules)) return '';
+  return `X-Request-Id: ${rules.requestId}\r\n`;
 }
 
 /** Whether the request's own id goes on as it came. */

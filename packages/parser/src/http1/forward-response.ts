@@ -2,6 +2,7 @@ import { connectionOptions } from './connection.ts';
 import { copyFields, isNamed, type FieldRewriter } from './copy-fields.ts';
 import { BodyFraming } from './events.ts';
 import { FieldId, isNeverForwarded } from './field-id.ts';
+import { ForwardedResponse } from './forwarded-response.ts';
 import { parseContentLength } from './framing.ts';
 import { fieldValue, joinedValue, type ResponseHead } from './heads.ts';
 
@@ -31,20 +32,12 @@ export function forwardResponseHead(
 ): string {
   const { lines } = head;
   if (lines?.repeated !== true) return makeHead(head, clientMinor, framing, connection, extra, viaName);
-  const known = lines.forwarded;
-  if (
-    known !== undefined &&
-    known.clientMinor === clientMinor &&
-    known.framing === framing &&
-    known.connection === connection &&
-    known.extra === extra &&
-    known.viaName === viaName
-  ) {
-    return known.text;
-  }
+  const known = lines.forwardedResponse;
+  if (known?.fits(head, clientMinor, framing, connection, extra, viaName) === true) return known.text;
   const text = makeHead(head, clientMinor, framing, connection, extra, viaName);
-  lines.forwarded = { clientMinor, framing, connection, extra, viaName, text };
-  return text;
+  const made = new ForwardedResponse(head, clientMinor, framing, connection, extra, viaName, text);
+  lines.forwardedResponse = made;
+  return made.text;
 }
 
 function makeHead(

@@ -39,8 +39,8 @@ const ours = (host: string): string[] => [
   'X-Forwarded-Proto: https',
   `X-Forwarded-Host: ${host}`,
   'X-Forwarded-Port: 8443',
-  'X-Request-Id: our-id',
   'Via: 1.1 rp',
+  'X-Request-Id: our-id',
 ];
 
 test('end-to-end fields keep name case, order, repetition and value', () => {
@@ -108,8 +108,8 @@ test('Connection cannot remove Host, framing, authorisation, cookies or forwardi
     'X-Forwarded-For: 198.51.100.1, 192.0.2.7',
     'X-Forwarded-Host: a',
     'X-Forwarded-Port: 8443',
-    'X-Request-Id: our-id',
     'Via: 1.1 rp',
+    'X-Request-Id: our-id',
   ]);
 });
 
@@ -148,7 +148,12 @@ describe('exactly one framing, written by us', () => {
       '',
       false,
     );
-    expect(forward(head)).toEqual(['POST / HTTP/1.1', 'Host: a', ...ours('a'), 'Transfer-Encoding: chunked']);
+    expect(forward(head, { ...untrusted, requestId: '' })).toEqual([
+      'POST / HTTP/1.1',
+      'Host: a',
+      ...ours('a').slice(0, -1),
+      'Transfer-Encoding: chunked',
+    ]);
   });
 });
 
@@ -172,8 +177,7 @@ describe('Host', () => {
       'GET / HTTP/1.1',
       'Host: inner',
       'X: y',
-      ...ours('').filter((line) => !/-Host|Via/.test(line)),
-      'Via: 1.0 rp',
+      ...ours('').flatMap((line) => (line.includes('-Host') ? [] : line.replace('Via: 1.1', 'Via: 1.0'))),
     ]);
   });
 });
@@ -284,8 +288,8 @@ describe('Connection', () => {
   const head = requestHead('GET / HTTP/1.1', 'Host: a', 'Connection: Upgrade', 'Upgrade: h2c, websocket');
   test('says close, or upgrade with the protocol, never h2c', () => {
     expect(head.upgrade).toBe('websocket');
-    expect(forward(head, untrusted, '', 'close').at(-1)).toBe('Connection: close');
-    expect(forward(head, untrusted, '', 'upgrade').slice(-2)).toEqual([
+    expect(forward(head, untrusted, '', 'close').at(-2)).toBe('Connection: close');
+    expect(forward(head, untrusted, '', 'upgrade').slice(-3, -1)).toEqual([
       'Connection: upgrade',
       'Upgrade: websocket',
     ]);

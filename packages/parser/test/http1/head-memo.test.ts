@@ -1,14 +1,17 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
+  BodyFraming,
   FieldId,
   fieldValue,
   forwardRequestHead,
   forwardResponseHead,
   ParserEvent,
+  RequestHead,
   RequestParser,
   ResponseParser,
   setField,
+  type ForwardRequest,
   type WireLimits,
 } from '../../src/index.ts';
 
@@ -95,6 +98,81 @@ test('random requests, each three times: always what a parser says that saw it f
     ),
     { numRuns: 2_000 },
   );
+});
+
+/** The same head, but as if nobody had seen it before. */
+const unknown = (head: RequestHead): RequestHead =>
+  new RequestHead(
+    head.method,
+    head.target,
+    head.minor,
+    [...head.sharedFields],
+    [...head.ids],
+    head.framing,
+    head.contentLength,
+    head.host,
+    head.path,
+    head.keepAlive,
+    head.upgrade,
+    head.expectContinue,
+  );
+
+test('what is kept of a repeated request is not forwarded where anything else differs', () => {
+  const text = get('/kept', 'Via: 1.0 before', 'X-Request-Id: theirs', 'Connection: upgrade', 'Upgrade: x');
+  const rule = fc.constantFrom<Partial<ForwardRequest>>(
+    {},
+    { requestId: 'another' },
+    { requestId: '' },
+    { client: '192.0.2.2' },
+    { port: 81 },
+    { proto: 'https' },
+    { trusted: true },
+    { trusted: true, requestIdPolicy: 'new' },
+    { requestIdPolicy: 'off' },
+    { xForwarded: false },
+    { forwarded: true },
+    { viaName: 'other' },
+    { host: 'inner' },
+    { version: '2.0' },
+  );
+  const change = fc.constantFrom<Partial<RequestHead>>(
+    {},
+    { path: '/changed' },
+    { method: 'DELETE' },
+    { host: 'other.example' },
+    { framing: BodyFraming.chunked },
+    { framing: BodyFraming.length, contentLength: 5 },
+    { framing: BodyFraming.length, contentLength: 6 },
+    { upgrade: 'y' },
+  );
+  const connection = fc.constantFrom<('' | 'close' | 'upgrade')[]>('', 'close', 'upgrade');
+  requestOf(text);
+  fc.assert(
+    fc.property(fc.array(fc.tuple(rule, change, connection), { maxLength: 6 }), (requests) => {
+      for (const [differently, changes, option] of requests) {
+        const head = Object.assign(requestOf(text).head!, changes);
+        const all = { ...rules, ...differently };
+        const fresh = forwardRequestHead(unknown(head), all, 'X-Extra: 1\r\n', option);
+        for (let i = 0; i < 2; i++)
+          expect(forwardRequestHead(head, all, 'X-Extra: 1\r\n', option)).toBe(fresh);
+      }
+    }),
+  );
+});
+
+test('what is kept of a repeated response is not forwarded where a hook changed its start line or length', () => {
+  const parser = new ResponseParser();
+  const bytes = 'HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na';
+  for (let i = 0; i < 3; i++) {
+    respond(parser, 'GET', bytes);
+    expect(forwardResponseHead(parser.head!, 1, 'keep', '', '', 'rp')).toMatch(/^HTTP\/1.1 200 OK\r\n/);
+  }
+  parser.head!.status = 404;
+  parser.head!.reason = 'Gone Fishing';
+  parser.head!.contentLength = 7;
+  const text = forwardResponseHead(parser.head!, 1, 'keep', '', '', 'rp');
+  expect(text).toMatch(/^HTTP\/1.1 404 Gone Fishing\r\nContent-Length: 7\r\n/);
+  parser.close();
 });
 
 const respond = (parser: ResponseParser, method: string, text: string): string[] => {

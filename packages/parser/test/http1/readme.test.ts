@@ -15,8 +15,8 @@ test('the example in the README is the one that runs', () => {
     'X-Forwarded-Proto: http',
     'X-Forwarded-Host: a.example',
     'X-Forwarded-Port: 80',
-    'X-Request-Id: 1',
     'Via: 1.1 rp',
+    'X-Request-Id: 1',
     '',
     '',
   ]);
