@@ -34,7 +34,9 @@ type PlainCounter =
   | 'handshakes'
   | 'handshakeFailures'
   | 'http2Connections'
+  | 'http2ConnectionsNow'
   | 'http2Streams'
+  | 'http2StreamsNow'
   | 'overloadRefusals'
   | 'durationSumMs';
 
@@ -63,7 +65,9 @@ const plainNames: readonly PlainCounter[] = [
   'handshakes',
   'handshakeFailures',
   'http2Connections',
+  'http2ConnectionsNow',
   'http2Streams',
+  'http2StreamsNow',
   'overloadRefusals',
   'durationSumMs',
 ];

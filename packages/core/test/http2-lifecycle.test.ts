@@ -203,3 +203,28 @@ test('nothing is left over: streams, timers and counts after a thousand requests
   await proxy.quiet();
   expect(proxy.count('connectionsNow')).toBe(0);
 });
+
+test('sessions and streams are counted while they last, each session in one state', async () => {
+  const { backend, proxy, connect } = await startH2(() => {});
+  const gauges = (): (string | number)[] =>
+    Object.entries(proxy.engine.counters.snapshot())
+      .filter(([name, count]) => /^(?:state\..*|http2.*)Now$/.test(name) && count !== 0)
+      .flat();
+  const client = await connect();
+  const idle = ['http2ConnectionsNow', 1, 'state.idleNow', 1];
+  expect(gauges()).toEqual(idle);
+  const first = client.request();
+  client.request();
+  await backend.received(2);
+  const busy = ['http2ConnectionsNow', 1, 'http2StreamsNow', 2, 'state.multiplexingNow', 1];
+  expect(gauges()).toEqual(busy);
+  client.writer.rstStream(first, ErrorCode.CANCEL);
+  client.writer.rstStream(first + 2, ErrorCode.CANCEL);
+  client.flush();
+  await until(() => proxy.count('http2StreamsNow') === 0);
+  expect(gauges()).toEqual(idle);
+  client.request();
+  await backend.received(3);
+  client.destroy();
+  await until(() => gauges().length === 0);
+});

@@ -9,13 +9,14 @@ import { TrustedProxies } from '../src/trusted-proxies.ts';
 
 describe('the connection state table', () => {
   const allowed: Record<string, readonly string[]> = {
-    idle: ['readingRequest', 'closing'],
+    idle: ['readingRequest', 'multiplexing', 'closing'],
     readingRequest: ['forwarding', 'writingResponse', 'closing'],
     forwarding: ['readingResponse', 'writingResponse', 'closing'],
     readingResponse: ['writingResponse', 'tunnelling', 'closing'],
     writingResponse: ['idle', 'closing'],
     tunnelling: ['closing'],
     closing: [],
+    multiplexing: ['idle', 'closing'],
   };
   /** How to get to a state. */
   const way: Record<string, readonly (keyof typeof ConnectionState)[]> = {
@@ -26,6 +27,7 @@ describe('the connection state table', () => {
     writingResponse: ['readingRequest', 'writingResponse'],
     tunnelling: ['readingRequest', 'forwarding', 'readingResponse', 'tunnelling'],
     closing: ['closing'],
+    multiplexing: ['multiplexing'],
   };
 
   it.each(connectionStateNames.flatMap((from) => connectionStateNames.map((to) => [from, to] as const)))(

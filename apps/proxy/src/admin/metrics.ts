@@ -163,6 +163,8 @@ function trafficMetrics({
     metric('counter', 'tls_events_total', 'TLS handshakes by kind.', by('event', tls)),
     counter('http2_connections_total', 'HTTP/2 connections.', request('http2Connections')),
     counter('http2_streams_total', 'HTTP/2 streams.', request('http2Streams')),
+    gauge('http2_connections_active', 'HTTP/2 connections that are open.', request('activeHttp2Connections')),
+    gauge('http2_streams_active', 'HTTP/2 streams that are open.', request('activeHttp2Streams')),
   ];
 }
 

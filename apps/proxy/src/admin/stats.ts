@@ -102,6 +102,8 @@ export async function collectStats(supervisor: Supervisor, reloader: Reloader): 
       hookFailures: count('hookFailures'),
       http2Connections: count('http2Connections'),
       http2Streams: count('http2Streams'),
+      activeHttp2Connections: count('http2ConnectionsNow'),
+      activeHttp2Streams: count('http2StreamsNow'),
     },
     responses: group(counters, /^status(.xx)$/u),
     latency: {

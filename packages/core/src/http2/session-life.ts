@@ -13,6 +13,7 @@ import type { Socket } from 'node:net';
 import { LINGER, MAX_LINGER_BYTES } from '../client/bounds.ts';
 import type { ClientPeer } from '../client/peer.ts';
 import type { ReadableClient } from '../client-socket.ts';
+import { ConnectionState, ConnectionStateMachine } from '../connection-state.ts';
 import { Counter } from '../counters.ts';
 import { ProxyFailure } from '../failure.ts';
 import type { Runtime } from '../runtime.ts';
@@ -22,6 +23,8 @@ import { SessionOutput, type OutputOwner } from './output.ts';
 import { ReceiveFlow } from './receive-flow.ts';
 import type { StreamPool } from './stream-pool.ts';
 import type { Http2Stream } from './stream.ts';
+
+const { idle, multiplexing } = ConnectionState;
 
 const defaultFloodCaps: Float64Array = floodLimits();
 
@@ -43,6 +46,8 @@ export abstract class SessionLife implements OutputOwner {
   #socket: Socket = undefined as unknown as Socket;
 
   protected state: SessionState = 'open';
+  /** The connection as the statistics know it. */
+  readonly #connection: ConnectionStateMachine;
   /** Streams that ended in this turn: they hold their slots until it is over. */
   protected readonly ended: Http2Stream[] = [];
   /** The last stream that we began to serve: what GOAWAY says. */
@@ -72,6 +77,7 @@ export abstract class SessionLife implements OutputOwner {
     this.peer = peer;
     this.pool = pool;
     this.#onClose = onClose;
+    this.#connection = new ConnectionStateMachine(runtime.counters);
     this.guard = new FloodGuard(caps === undefined ? defaultFloodCaps : floodLimits(caps), runtime.now);
   }
 
@@ -83,6 +89,7 @@ export abstract class SessionLife implements OutputOwner {
     this.#socket = socket;
     this.output = new SessionOutput(this.runtime, socket, this);
     counters.cells[Counter.http2Connections]!++;
+    counters.cells[Counter.http2ConnectionsNow]!++;
     socket.on('error', (error) => this.#lost(new ProxyFailure('CLIENT_GONE', error.message, error)));
     socket.on('end', () => this.#lost(new ProxyFailure('CLIENT_GONE', 'end of stream')));
     socket.on('close', () => this.#closed());
@@ -137,9 +144,20 @@ export abstract class SessionLife implements OutputOwner {
     this.guard.dataSent(Math.ceil(octets / this.output.writer.maxFrameSize));
   }
 
+  /** `stream` begins. */
+  protected began(stream: Http2Stream): void {
+    const { cells } = this.runtime.counters;
+    cells[Counter.http2Streams]!++;
+    cells[Counter.http2StreamsNow]!++;
+    this.streams.set(stream.id, stream);
+    if (this.streams.size === 1) this.#connection.go(multiplexing);
+  }
+
   /** Nobody needs `stream` any more; its slot is free when the turn is over. */
   closed(stream: Http2Stream): void {
     this.streams.delete(stream.id);
+    this.runtime.counters.cells[Counter.http2StreamsNow]!--;
+    if (this.streams.size === 0 && !this.closing) this.#connection.go(idle);
     this.ids.closed(stream.id, stream.state);
     this.output.unblock(stream);
     this.ended.push(stream);
@@ -238,6 +256,7 @@ export abstract class SessionLife implements OutputOwner {
   }
 
   #abandon(failure: ProxyFailure): void {
+    if (!this.closing) this.#connection.go(ConnectionState.closing);
     this.state = 'closing';
     this.runtime.wheel.remove(this.acknowledged);
     this.runtime.wheel.remove(this.partial);
@@ -257,6 +276,8 @@ export abstract class SessionLife implements OutputOwner {
     this.turnEnding();
     this.runtime.wheel.remove(this.quiet);
     this.output.close();
+    this.#connection.gone();
+    this.runtime.counters.cells[Counter.http2ConnectionsNow]!--;
     this.#onClose(this);
   }
 }

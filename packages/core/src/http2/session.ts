@@ -17,7 +17,6 @@ import {
 } from '@rp/parser';
 import type { ClientPeer } from '../client/peer.ts';
 import type { ByteReader } from '../client-socket.ts';
-import { Counter } from '../counters.ts';
 import { ProxyFailure } from '../failure.ts';
 import type { ChunkSource } from '../read-buffers.ts';
 import type { Runtime } from '../runtime.ts';
@@ -156,11 +155,10 @@ export class Http2Session extends SessionLife implements ByteReader {
 
   #begin(id: number, endStream: boolean): Http2Stream {
     const stream = this.pool.take();
-    this.streams.set(id, stream);
     this.lastServed = id;
-    this.runtime.counters.cells[Counter.http2Streams]!++;
     this.runtime.wheel.disarm(this.quiet);
     stream.open(this, id, this.remote.values.initialWindowSize, endStream);
+    this.began(stream);
     return stream;
   }
 
