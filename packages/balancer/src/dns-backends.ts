@@ -18,8 +18,10 @@ export interface DnsBackendsOptions {
   readonly targets: readonly BackendOptions[];
   /** Time between two look-ups in ms, instead of the TTL; 100 to 86,400,000. Default: the TTL decides. */
   readonly intervalMs?: number;
-  /** Least time between two look-ups in ms, whatever the TTL; 100 to 86,400,000, default 5,000. */
+  /** Least time between two look-ups in ms, whatever the TTL; 100 to 86,400,000, default 1,000. */
   readonly minMs?: number;
+  /** Time between two look-ups in ms where the answer has no TTL; 100 to 86,400,000, default 5,000. */
+  readonly unknownMs?: number;
   /** Greatest time between two look-ups in ms; `minMs` to 86,400,000, default 300,000. */
   readonly maxMs?: number;
   /** All backends, whenever one has come or gone: give them to the groups of all threads. */
@@ -47,6 +49,7 @@ export class DnsBackends {
   readonly #scheduler: Scheduler;
   readonly #options: DnsBackendsOptions;
   readonly #minMs: number;
+  readonly #unknownMs: number;
   readonly #maxMs: number;
   #generation: number;
   #started: boolean;
@@ -58,7 +61,8 @@ export class DnsBackends {
     this.#options = options;
     this.#resolver = resolver;
     this.#scheduler = scheduler;
-    this.#minMs = checkedInteger('dns.minMs', options.minMs ?? 5_000, 100, 86_400_000);
+    this.#minMs = checkedInteger('dns.minMs', options.minMs ?? 1_000, 100, 86_400_000);
+    this.#unknownMs = checkedInteger('dns.unknownMs', options.unknownMs ?? 5_000, 100, 86_400_000);
     this.#maxMs = checkedInteger('dns.maxMs', options.maxMs ?? 300_000, this.#minMs, 86_400_000);
     if (options.intervalMs !== undefined)
       checkedInteger('dns.intervalMs', options.intervalMs, 100, 86_400_000);
@@ -134,7 +138,8 @@ export class DnsBackends {
     target.addresses = [...new Set(answer.map(({ address }) => address))].sort();
     target.failures = 0;
     const shortest = Math.min(...answer.map(({ ttlSeconds }) => ttlSeconds)) * 1_000;
-    return this.#options.intervalMs ?? Math.min(this.#maxMs, Math.max(this.#minMs, shortest));
+    const wanted = shortest === 0 ? this.#unknownMs : shortest;
+    return this.#options.intervalMs ?? Math.min(this.#maxMs, Math.max(this.#minMs, wanted));
   }
 
   #retryDelay(target: Target): number {

@@ -36,7 +36,7 @@ export {
   type Prober,
 } from './health-check.ts';
 export type { HealthExpectation } from './health-expectation.ts';
-export { nodeResolver } from './node-resolver.ts';
+export { nodeResolver, type NodeResolverOptions } from './node-resolver.ts';
 export {
   type FailedAttempt,
   mayRetry,
