@@ -133,6 +133,61 @@ const table: readonly (readonly [name: string, text: string, expected: RegExp])[
     /passiveHealth\.ejectionTime/,
   ],
   [
+    'a circuit open for longer than the longest',
+    one('circuitBreaker: { openTime: 10s, maxOpenTime: 5s }'),
+    /^5:33 upstreams\.a\.circuitBreaker\.openTime: openTime is above maxOpenTime/,
+  ],
+  [
+    'two windows for one count',
+    one('passiveHealth: { window: 5s }\n    circuitBreaker: { window: 6s }'),
+    /^5:30 upstreams\.a\.passiveHealth\.window: requests are counted once/,
+  ],
+  [
+    'a back-off above its longest',
+    one('retry: { backoff: 50ms, maxBackoff: 10ms }'),
+    /^5:41 upstreams\.a\.retry\.maxBackoff: maxBackoff is below backoff/,
+  ],
+  [
+    'statuses to repeat without attempts',
+    one('retry: { attempts: 0, statuses: [503] }'),
+    /^5:37 upstreams\.a\.retry\.statuses: nothing is repeated/,
+  ],
+  [
+    'statuses to repeat that say what was wrong with the request',
+    one('retry: { statuses: [404] }'),
+    /^5:25 upstreams\.a\.retry\.statuses\[0\]: /,
+  ],
+  [
+    'a range of such statuses that begins among them',
+    one('retry: { statuses: ["404-503"] }'),
+    /upstreams\.a\.retry\.statuses\[0\]: no status below 500/,
+  ],
+  ['checks that vary by more than half', one('healthCheck: { jitter: 51% }'), /healthCheck\.jitter/],
+  ['a slow start from nothing', one('slowStartShare: 0%'), /^5:21 upstreams\.a\.slowStartShare/],
+  [
+    'a name server by name',
+    one('dns: { servers: [dns.example] }'),
+    /^5:22 upstreams\.a\.dns\.servers\[0\]: a name server is given by its IP address/,
+  ],
+  [
+    'a pool that backs off for longer than the longest',
+    one('pool: { backoff: 6s, maxBackoff: 5s }'),
+    /^5:22 upstreams\.a\.pool\.backoff: backoff is above maxBackoff/,
+  ],
+  [
+    'a limit of temporary connections that are never made',
+    one('pool: { maxOverflow: 5 }'),
+    /^5:26 upstreams\.a\.pool\.maxOverflow: this counts with "onExhausted: overflow" only/,
+  ],
+  ...['minIdle: 1', 'maxIdle: 8', 'onExhausted: fail', 'backoff: 1s', 'maxBackoff: 1s'].map(
+    (option) =>
+      [
+        `a pool option that HTTP/2 has no use for: ${option}`,
+        one(`pool: { ${option} }`, '[{ url: h2c://a:1 }, { url: h2://b:1 }]'),
+        /^5:\d+ upstreams\.a\.pool\.\w+: this has no effect: every backend speaks HTTP\/2/,
+      ] as const,
+  ),
+  [
     'affinity that the algorithm has already',
     one('algorithm: ip-hash\n    affinity: { by: ip }'),
     /^6:21 upstreams\.a\.affinity\.by/,

@@ -24,6 +24,11 @@ const special: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   weight: fc.integer({ min: 1, max: 9 }),
   port: fc.integer({ min: 1, max: 65_000 }),
   backoff: fc.constantFrom('0s', '20ms'),
+  maxBackoff: fc.constantFrom('10ms', '30s'),
+  statuses: fc.constantFrom([], [503], ['502-504', '5xx']),
+  jitter: fc.nat(50).map((value) => `${value}%`),
+  slowStartShare: fc.integer({ min: 1, max: 100 }).map((value) => `${value}%`),
+  servers: fc.constantFrom([], ['127.0.0.1', '[::1]:5353']),
   passphrase: fc.constant('a-token-of-enough-letters'),
 };
 

@@ -40,7 +40,15 @@ describe('a valid file', () => {
     const [app] = config.upstreams;
     expect(app?.pool).toMatchObject({ maxConnections: 32, minIdle: 4, maxIdle: 16, idleTimeout: 300_000 });
     expect(app?.pool).toMatchObject({ connectTimeout: 5000, onExhausted: 'queue', queueTimeout: 5000 });
-    expect(app?.retry).toEqual({ attempts: 2, budget: 0.2, backoff: 25 });
+    expect(app?.retry).toEqual({
+      attempts: 2,
+      statuses: [],
+      budget: 0.2,
+      minimumPerSecond: 5,
+      burst: 50,
+      backoff: 25,
+      maxBackoff: 1_000,
+    });
     expect(config.cache).toMatchObject({
       enabled: false,
       maxSize: 100 * 1024 ** 2,
@@ -60,6 +68,8 @@ describe('a valid file', () => {
 upstreams: { app: { backends: [{ url: http://a:1 }], healthCheck: {} } }`);
     expect(config.upstreams[0]?.healthCheck).toEqual({
       method: 'GET',
+      jitter: 0.1,
+      maxInterval: 60_000,
       path: '/',
       host: null,
       interval: 10_000,

@@ -20,14 +20,18 @@ const groupOf = (options: string) => groupOptions(valid(upstream(options)).upstr
 const silent: Scheduler = { now: () => 0, setTimer: () => () => {} } as unknown as Scheduler;
 
 describe('what the configuration accepts, the balancer accepts', () => {
-  const least = `passiveHealth: { failureThreshold: 1, ejectionTime: 100ms, maxEjectionTime: 100ms, maxEjectionPercent: 0% },
-    circuitBreaker: { failureRate: 0%, minimumRequests: 1, window: 100ms, openTime: 100ms, halfOpenTrials: 1 },
-    healthCheck: { interval: 100ms, timeout: 10ms, failureThreshold: 1, successThreshold: 1 },
-    slowStart: 0s, retry: { attempts: 0, budget: 0%, backoff: 0s }, affinity: { by: cookie, ttl: 0s }`;
-  const most = `passiveHealth: { failureThreshold: 1000, ejectionTime: 1h, maxEjectionTime: 24h, maxEjectionPercent: 100% },
-    circuitBreaker: { failureRate: 100%, minimumRequests: 1000000, window: 1h, openTime: 1h, halfOpenTrials: 1000 },
-    healthCheck: { interval: 24h, timeout: 1h, failureThreshold: 100, successThreshold: 100 },
-    slowStart: 1h, retry: { attempts: 10, budget: 100%, backoff: 60s }, affinity: { by: cookie, ttl: 8760h }`;
+  const least = `passiveHealth: { failureThreshold: 1, ejectionTime: 100ms, maxEjectionTime: 100ms, maxEjectionPercent: 0%,
+      failureRate: 0%, minimumRequests: 1, window: 100ms, growth: linear, forgetAfter: 1ms, maxLatency: 0s, minRate: 0B },
+    circuitBreaker: { failureRate: 0%, minimumRequests: 1, window: 100ms, openTime: 100ms, maxOpenTime: 100ms, halfOpenTrials: 1 },
+    healthCheck: { interval: 100ms, jitter: 0%, maxInterval: 100ms, timeout: 10ms, failureThreshold: 1, successThreshold: 1 },
+    slowStart: 0s, slowStartShare: 1%, affinity: { by: cookie, ttl: 0s, path: /, sameSite: None },
+    retry: { attempts: 0, budget: 0%, minimumPerSecond: 0, burst: 1, backoff: 0s, maxBackoff: 0s }`;
+  const most = `passiveHealth: { failureThreshold: 1000, ejectionTime: 1h, maxEjectionTime: 24h, maxEjectionPercent: 100%,
+      failureRate: 100%, minimumRequests: 1000000, window: 1h, forgetAfter: 24h, maxLatency: 1h, minRate: 1TB },
+    circuitBreaker: { failureRate: 100%, minimumRequests: 1000000, window: 1h, openTime: 1h, maxOpenTime: 24h, halfOpenTrials: 1000 },
+    healthCheck: { interval: 24h, jitter: 50%, maxInterval: 24h, timeout: 1h, failureThreshold: 100, successThreshold: 100 },
+    slowStart: 1h, slowStartShare: 100%, affinity: { by: cookie, ttl: 8760h, path: /a/b, sameSite: Strict },
+    retry: { attempts: 10, budget: 100%, minimumPerSecond: 1000, burst: 100000, backoff: 60s, maxBackoff: 60s }`;
 
   it.each([
     ['least', least],
@@ -73,6 +77,62 @@ describe('options reach who acts on them', () => {
       halfOpenTrials: 4,
       successThreshold: 4,
     });
+  });
+
+  it('what takes a backend out, and for how long', () => {
+    const options = `passiveHealth: { failureThreshold: 7, failureRate: 30%, minimumRequests: 9, window: 3s, growth: linear,
+      ejectionTime: 2s, maxEjectionTime: 4s, forgetAfter: 8s, maxEjectionPercent: 25%, count5xx: true, maxLatency: 250ms }`;
+    expect(groupOf(options)).toMatchObject({
+      failures: { status5xx: true, slowMs: 250, windowMs: 3_000 },
+      ejection: {
+        consecutiveFailures: 7,
+        errorRate: 0.3,
+        minimumRequests: 9,
+        growth: 'linear',
+        baseMs: 2_000,
+        maxMs: 4_000,
+        forgetMs: 8_000,
+        maxEjectionPercent: 25,
+      },
+    });
+  });
+
+  it('one window for both, whichever of the two is said', () => {
+    const windowOf = (options: string): number | undefined => groupOf(options).failures?.windowMs;
+    expect(windowOf('circuitBreaker: { window: 4s }')).toBe(4_000);
+    expect(windowOf('circuitBreaker: {}, passiveHealth: { window: 5s }')).toBe(5_000);
+    expect(windowOf('circuitBreaker: { window: 6s }, passiveHealth: { window: 6s }')).toBe(6_000);
+  });
+
+  it('how long a circuit is open, slow start, the retry budget, and the cookie', () => {
+    const options = `circuitBreaker: { openTime: 1s, maxOpenTime: 9s }, slowStart: 5s, slowStartShare: 20%,
+      retry: { attempts: 3, budget: 10%, minimumPerSecond: 2, burst: 7, backoff: 5ms, maxBackoff: 50ms },
+      affinity: { by: cookie, path: /shop, sameSite: Strict }`;
+    expect(groupOf(options)).toMatchObject({
+      circuitBreaker: { openMs: 1_000, maxOpenMs: 9_000 },
+      slowStart: { windowMs: 5_000, minimumShare: 0.2 },
+      retry: { attempts: 3, baseDelayMs: 5, maxDelayMs: 50 },
+      retryBudget: { ratio: 0.1, minimumPerSecond: 2, burst: 7 },
+      affinity: { by: 'cookie', path: '/shop', sameSite: 'Strict', secure: false },
+    });
+  });
+
+  it('limits give way to what is said: a longer time open, a longer back-off', () => {
+    const [config] = valid(
+      upstream('circuitBreaker: { openTime: 1h }, retry: { backoff: 9s }, pool: { backoff: 20s }'),
+    ).upstreams;
+    expect(config).toMatchObject({
+      circuitBreaker: { maxOpenTime: 3_600_000 },
+      retry: { maxBackoff: 9_000 },
+      pool: { maxBackoff: 20_000 },
+    });
+  });
+
+  it('how health checks vary and back off', () => {
+    const check = (options: string) =>
+      checkOptions(valid(upstream(`healthCheck: { ${options} }`)).upstreams[0]!.healthCheck!);
+    expect(check('jitter: 25%, maxInterval: 2m')).toMatchObject({ jitter: 0.25, maxIntervalMs: 120_000 });
+    expect(check('interval: 2m')).toMatchObject({ intervalMs: 120_000, maxIntervalMs: 120_000 });
   });
 
   it('forwarding and overload', () => {

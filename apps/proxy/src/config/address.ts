@@ -87,6 +87,15 @@ export function listenAddressMistake(address: string): string | null {
   return 'this is neither an IP address nor a host name';
 }
 
+/** What is wrong with the address of a name server (`192.0.2.1`, `192.0.2.1:53`, `[2001:db8::1]:53`), or null. */
+export function nameServerMistake(server: string): string | null {
+  if (isIP(server) !== 0) return null;
+  const { host, port } = splitPort(server);
+  const bare = host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host;
+  if (isIP(bare) === 0) return 'a name server is given by its IP address';
+  return portMistake(port);
+}
+
 /** Whether only this machine can reach the address. */
 export function isLoopback(address: string): boolean {
   return address === 'localhost' || address === '::1' || (isIP(address) === 4 && address.startsWith('127.'));

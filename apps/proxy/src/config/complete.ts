@@ -29,6 +29,16 @@ const backendTls = (tls: BackendTls, absolute: Absolute): BackendTls => ({
   key: absoluteOrNull(tls.key, absolute),
 });
 
+/** Requests are counted once, for both: whichever window stands in the file holds for the other too. */
+const oneWindow = (one: Upstream, given: (section: string) => boolean): Upstream => {
+  const { passiveHealth, circuitBreaker } = one;
+  if (circuitBreaker === null) return one;
+  if (!given('passiveHealth'))
+    return { ...one, passiveHealth: { ...passiveHealth, window: circuitBreaker.window } };
+  if (given('circuitBreaker')) return one;
+  return { ...one, circuitBreaker: { ...circuitBreaker, window: passiveHealth.window } };
+};
+
 const upstream = (one: Upstream, connectTimeout: number, absolute: Absolute): Upstream => ({
   ...one,
   backends: one.backends.map((backend) =>
@@ -61,7 +71,8 @@ export function completeConfig(
     listeners: config.listeners.map((one) => listener(one, absolute)),
     upstreams: config.upstreams.map((one) => {
       const own = given(['upstreams', one.name, 'pool', 'connectTimeout']);
-      return upstream(one, own ? one.pool.connectTimeout : config.timeouts.connect, absolute);
+      const windows = oneWindow(one, (section) => given(['upstreams', one.name, section, 'window']));
+      return upstream(windows, own ? one.pool.connectTimeout : config.timeouts.connect, absolute);
     }),
     defaultUpstream: config.defaultUpstream ?? onlyUpstream(config),
     log: log(config.log, absolute),

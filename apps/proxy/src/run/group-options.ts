@@ -13,8 +13,7 @@ export function groupOptions(
   upstream: Upstream,
   backends: readonly BackendOptions[],
 ): UpstreamGroupChange & { backends: readonly BackendOptions[] } {
-  const { algorithm, adaptiveWeights, affinity, passiveHealth, circuitBreaker, slowStart, retry, allDown } =
-    upstream;
+  const { algorithm, adaptiveWeights, affinity, passiveHealth, circuitBreaker, retry, allDown } = upstream;
   return {
     backends,
     algorithm,
@@ -22,17 +21,17 @@ export function groupOptions(
     affinity: affinity === null ? 'none' : affinityOptions(affinity),
     failures: {
       status5xx: passiveHealth.count5xx,
-      ...(circuitBreaker === null ? {} : { windowMs: circuitBreaker.window }),
+      slowMs: passiveHealth.maxLatency,
+      windowMs: passiveHealth.window,
     },
     ejection: ejectionOptions(passiveHealth),
     circuitBreaker: circuitBreaker === null ? false : breakerOptions(circuitBreaker),
-    slowStart: slowStart === 0 ? false : { windowMs: slowStart },
-    retry: {
-      attempts: retry.attempts,
-      baseDelayMs: retry.backoff,
-      maxDelayMs: Math.max(1_000, retry.backoff),
-    },
-    retryBudget: { ratio: retry.budget },
+    slowStart:
+      upstream.slowStart === 0
+        ? false
+        : { windowMs: upstream.slowStart, minimumShare: upstream.slowStartShare },
+    retry: { attempts: retry.attempts, baseDelayMs: retry.backoff, maxDelayMs: retry.maxBackoff },
+    retryBudget: { ratio: retry.budget, minimumPerSecond: retry.minimumPerSecond, burst: retry.burst },
     allDown,
   };
 }
@@ -50,13 +49,18 @@ export function backendUrl({ protocol, port }: BackendUrl, host: string): string
 function affinityOptions(affinity: Affinity): NonNullable<UpstreamGroupChange['affinity']> {
   if (affinity.by === 'ip') return { by: 'address' };
   // The engine adds `Secure` for those who come by TLS: others would never send the cookie back.
-  return { by: 'cookie', name: affinity.cookie, maxAge: Math.ceil(affinity.ttl / 1000), secure: false };
+  const { cookie: name, path, sameSite } = affinity;
+  return { by: 'cookie', name, path, sameSite, maxAge: Math.ceil(affinity.ttl / 1000), secure: false };
 }
 
 function ejectionOptions(passive: PassiveHealth): NonNullable<UpstreamGroupChange['ejection']> {
   if (!passive.enabled) return false;
   return {
     consecutiveFailures: passive.failureThreshold,
+    errorRate: passive.failureRate,
+    minimumRequests: passive.minimumRequests,
+    growth: passive.growth,
+    forgetMs: passive.forgetAfter,
     baseMs: passive.ejectionTime,
     maxMs: passive.maxEjectionTime,
     maxEjectionPercent: Math.round(passive.maxEjectionPercent * 100),
@@ -70,6 +74,7 @@ function breakerOptions(breaker: CircuitBreaker): NonNullable<UpstreamGroupChang
     errorRate: breaker.failureRate,
     minimumRequests: breaker.minimumRequests,
     openMs: breaker.openTime,
+    maxOpenMs: breaker.maxOpenTime,
     halfOpenTrials: breaker.halfOpenTrials,
     successThreshold: breaker.halfOpenTrials,
   };

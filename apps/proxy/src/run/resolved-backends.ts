@@ -1,5 +1,6 @@
 import {
   DnsBackends,
+  nodeResolver,
   type BackendOptions,
   type BalancerError,
   type NameResolver,
@@ -20,7 +21,7 @@ export interface ResolvingParts {
 }
 
 /** Least milliseconds between two look-ups of a name, whatever its TTL. */
-const LEAST = 5_000;
+const LEAST = 1_000;
 
 /**
  * The backends of an upstream, those given by name replaced by the addresses of the name (spec 4.9). A name is looked
@@ -84,8 +85,9 @@ export class ResolvedBackends {
   }
 
   #dnsOf(url: BackendUrl, upstream: Upstream): DnsBackends {
-    const { resolver, scheduler, onChange, onError } = this.#parts;
-    const { interval } = upstream.dns;
+    const { scheduler, onChange, onError } = this.#parts;
+    const { interval, servers } = upstream.dns;
+    const resolver = servers.length === 0 ? this.#parts.resolver : nodeResolver(servers);
     return new DnsBackends(
       {
         targets: [{ url: backendUrl(url, url.host) }],
@@ -100,8 +102,8 @@ export class ResolvedBackends {
   }
 }
 
-const idOf = (url: BackendUrl, upstream: Upstream): string =>
-  `${backendUrl(url, url.host)} ${upstream.dns.interval}`;
+const idOf = (url: BackendUrl, { dns }: Upstream): string =>
+  `${backendUrl(url, url.host)} ${dns.interval} ${dns.servers.join()}`;
 
 /** `localhost` is the loopback address by definition (RFC 6761 §6.3), not two backends, of which one is dead. */
 function isFollowed({ host }: BackendUrl): boolean {

@@ -92,10 +92,14 @@ export class UpstreamRuntime {
   }
 
   #createUpstream(): Upstream {
+    const { affinity, algorithm, passiveHealth, retry } = this.#config;
     return new Upstream({
       name: this.#config.name,
       balancer: this.#group,
-      setsAffinity: this.#config.affinity?.by === 'cookie',
+      setsAffinity: affinity?.by === 'cookie',
+      sticky: affinity !== null || algorithm === 'ip-hash',
+      minRate: passiveHealth.enabled ? passiveHealth.minRate : 0,
+      ...(retry.statuses.length === 0 ? {} : { repeats: (status) => isAmong(status, retry.statuses) }),
       createPool: (target) => this.#pools.get(target.key) ?? this.#createPool(target),
     });
   }
@@ -144,10 +148,15 @@ function figures(pool: BackendPool): PoolFigures {
   return { ...pool.stats(), overflow: 0, stale: 0 };
 }
 
+const isAmong = (status: number, ranges: UpstreamConfig['retry']['statuses']): boolean =>
+  ranges.some(([first, last]) => status >= first && status <= last);
+
 function poolLimits({ pool, proxyProtocol }: UpstreamConfig): PoolLimits {
-  const { maxLifetime, maxRequestsPerConnection, ...same } = pool;
+  const { maxLifetime, maxRequestsPerConnection, maxOverflow, backoff, maxBackoff, ...same } = pool;
   return {
     ...same,
+    maxOverflow: maxOverflow === 0 ? pool.maxConnections : maxOverflow,
+    backoff: { initial: backoff, max: maxBackoff },
     // A backend that expects a header does not wait long for it, so none is connected to in advance.
     ...(proxyProtocol === null ? {} : { minIdle: 0 }),
     maxLifetime: maxLifetime === 0 ? Infinity : maxLifetime,

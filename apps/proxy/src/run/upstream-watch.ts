@@ -206,6 +206,8 @@ export function checkOptions(check: HealthCheck): HealthCheckOptions {
     path: check.path,
     ...(check.host === null ? {} : { host: check.host }),
     intervalMs: check.interval,
+    jitter: check.jitter,
+    maxIntervalMs: Math.max(check.interval, check.maxInterval),
     timeoutMs: check.timeout,
     failureThreshold: check.failureThreshold,
     successThreshold: check.successThreshold,

@@ -18,6 +18,34 @@ const checkPool = (context: CheckContext, { pool }: Upstream, path: Path): void 
   }
 };
 
+/** What only HTTP/1.1 pools do, with what it is where nobody asks for it. */
+const http1Only = {
+  minIdle: 4,
+  maxIdle: 16,
+  onExhausted: 'queue',
+  backoff: 100,
+  maxBackoff: 5_000,
+} as const;
+
+const checkPoolUse = (context: CheckContext, { pool, backends }: Upstream, path: Path): void => {
+  const inPool = [...path, 'pool'];
+  if (pool.backoff > pool.maxBackoff) {
+    const part = context.given([...inPool, 'backoff']) ? 'backoff' : 'maxBackoff';
+    conflict(context, [...inPool, part], 'backoff is above maxBackoff');
+  }
+  if (pool.maxOverflow > 0 && pool.onExhausted !== 'overflow') {
+    conflict(context, [...inPool, 'maxOverflow'], 'this counts with "onExhausted: overflow" only');
+  }
+  if (backends.length === 0 || context.report.isBroken([...path, 'backends'])) return;
+  if (!backends.every(({ url }) => url.protocol === 'h2' || url.protocol === 'h2c')) return;
+  for (const [name, usual] of Object.entries(http1Only)) {
+    // Spelled-out defaults are no mistake.
+    if (!context.given([...inPool, name]) || pool[name as keyof typeof http1Only] === usual) continue;
+    const message = 'this has no effect: every backend speaks HTTP/2, where requests share few connections';
+    conflict(context, [...inPool, name], message);
+  }
+};
+
 const checkTls = (context: CheckContext, tls: BackendTls, path: Path): void => {
   needFile(context, [...path, 'ca'], tls.ca);
   needFile(context, [...path, 'cert'], tls.cert);
@@ -96,6 +124,25 @@ const checkHealth = (context: CheckContext, upstream: Upstream, path: Path): voi
   }
 };
 
+const checkTimes = (context: CheckContext, upstream: Upstream, path: Path): void => {
+  const { passiveHealth, circuitBreaker, retry } = upstream;
+  if (circuitBreaker !== null && circuitBreaker.openTime > circuitBreaker.maxOpenTime) {
+    const part = context.given([...path, 'circuitBreaker', 'openTime']) ? 'openTime' : 'maxOpenTime';
+    conflict(context, [...path, 'circuitBreaker', part], 'openTime is above maxOpenTime');
+  }
+  const both = ['passiveHealth', 'circuitBreaker'].every((name) => context.given([...path, name, 'window']));
+  if (circuitBreaker !== null && both && circuitBreaker.window !== passiveHealth.window) {
+    const message = 'requests are counted once: circuitBreaker.window must be the same';
+    conflict(context, [...path, 'passiveHealth', 'window'], message);
+  }
+  if (retry.backoff > retry.maxBackoff) {
+    conflict(context, [...path, 'retry', 'maxBackoff'], 'maxBackoff is below backoff');
+  }
+  if (retry.statuses.length > 0 && retry.attempts === 0) {
+    conflict(context, [...path, 'retry', 'statuses'], 'nothing is repeated with "attempts: 0"');
+  }
+};
+
 const checkProxyProtocol = (context: CheckContext, upstream: Upstream, path: Path): void => {
   if (upstream.proxyProtocol === null || context.report.isBroken([...path, 'backends'])) return;
   if (upstream.backends.every(({ url }) => url.protocol === 'http')) return;
@@ -115,9 +162,11 @@ export function checkUpstreams(context: CheckContext): void {
   for (const upstream of context.config.upstreams) {
     const path = ['upstreams', upstream.name];
     checkPool(context, upstream, path);
+    checkPoolUse(context, upstream, path);
     checkBackends(context, upstream, path);
     checkBackendTls(context, upstream, path);
     checkHealth(context, upstream, path);
+    checkTimes(context, upstream, path);
     checkProxyProtocol(context, upstream, path);
     checkAdaptiveWeights(context, upstream, path);
   }

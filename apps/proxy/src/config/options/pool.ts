@@ -18,6 +18,12 @@ export interface Pool {
   /** Milliseconds. */
   readonly queueTimeout: number;
   readonly maxQueue: number;
+  /** 0: as `maxConnections`. */
+  readonly maxOverflow: number;
+  /** Milliseconds. */
+  readonly backoff: number;
+  /** Milliseconds. */
+  readonly maxBackoff: number;
 }
 
 const most = { min: 0, max: 1_000_000 };
@@ -68,6 +74,23 @@ export const pool: Section<Pool> = section(
     }),
     queueTimeout: duration({ doc: 'Longest wait in the queue, then 503.', fallback: '5s' }),
     maxQueue: integer({ doc: 'Longest queue, then 503.', fallback: 1024, ...most }),
+    maxOverflow: integer({
+      doc: 'Temporary connections at one time, for `onExhausted: overflow`; 0: as many as `maxConnections`.',
+      fallback: 0,
+      ...most,
+    }),
+    backoff: duration({
+      doc: 'Time without connects after one that failed, doubled for each further one; `0s`: none. HTTP/1.1.',
+      fallback: '100ms',
+      min: 0,
+      max: 60_000,
+    }),
+    maxBackoff: duration({
+      doc: 'Longest time without connects. Left out: 5s, or `backoff` if that is more.',
+      fallback: '5s',
+      min: 0,
+      max: 3_600_000,
+    }),
   },
   (value, given) => {
     const maxIdle = given('maxIdle') ? value.maxIdle : Math.min(value.maxIdle, value.maxConnections);
@@ -75,6 +98,7 @@ export const pool: Section<Pool> = section(
       ...value,
       maxIdle,
       minIdle: given('minIdle') ? value.minIdle : Math.min(value.minIdle, maxIdle),
+      maxBackoff: given('maxBackoff') ? value.maxBackoff : Math.max(value.maxBackoff, value.backoff),
     };
   },
 );

@@ -1,11 +1,12 @@
-import { backendUrlMistake, parseBackendUrl } from '../address.ts';
+import { backendUrlMistake, nameServerMistake, parseBackendUrl } from '../address.ts';
 import type { BackendUrl } from '../address.ts';
 import { boolean, choice, custom, duration, integer, list, named, nullable } from '../option.ts';
-import { optionalSection, parsed, percent, section, text } from '../option.ts';
+import { optionalSection, parsed, percent, section, text, texts } from '../option.ts';
 import type { Leaf, Named, Section } from '../option.ts';
 import { pool, type Pool } from './pool.ts';
-import { circuitBreaker, healthCheck, passiveHealth } from './health.ts';
-import type { CircuitBreaker, HealthCheck, PassiveHealth } from './health.ts';
+import { parsePercent, PERCENT_PATTERN } from '../units.ts';
+import { circuitBreaker, healthCheck, passiveHealth, statuses } from './health.ts';
+import type { CircuitBreaker, HealthCheck, PassiveHealth, StatusRange } from './health.ts';
 
 /** TLS towards a backend. */
 export interface BackendTls {
@@ -36,22 +37,34 @@ export interface Affinity {
   readonly cookie: string;
   /** Milliseconds; 0: until the browser closes. */
   readonly ttl: number;
+  readonly path: string;
+  readonly sameSite: 'Strict' | 'Lax' | 'None';
 }
 
 /** Repeating requests that failed. */
 export interface Retry {
   /** Other backends tried after the first. */
   readonly attempts: number;
-  /** Retries as a share (0 to 1) of active requests. */
+  /** Retries as a share (0 to 1) of the requests that come. */
   readonly budget: number;
+  /** Retries per second besides. */
+  readonly minimumPerSecond: number;
+  /** Retries that may be saved up, and be under way at once. */
+  readonly burst: number;
   /** Milliseconds; doubled each time, with jitter. */
   readonly backoff: number;
+  /** Milliseconds. */
+  readonly maxBackoff: number;
+  /** Answers in place of which another backend is asked. */
+  readonly statuses: readonly StatusRange[];
 }
 
 /** Looking up of backends that are given by name. */
 export interface Dns {
   /** Milliseconds. */
   readonly interval: number;
+  /** Name servers, with port if it is not 53; empty: the system's, and its hosts file. */
+  readonly servers: readonly string[];
 }
 
 /** How a backend is chosen. */
@@ -78,6 +91,8 @@ export interface Upstream {
   readonly circuitBreaker: CircuitBreaker | null;
   /** Milliseconds; 0: none. */
   readonly slowStart: number;
+  /** Share of the traffic with which it begins, 0.01 to 1. */
+  readonly slowStartShare: number;
   readonly affinity: Affinity | null;
   readonly allDown: 'bestEffort' | 'reject';
   readonly pool: Pool;
@@ -156,23 +171,65 @@ const affinity: Section<Affinity> = section('Keeps a client with its backend whi
     min: 0,
     max: 365 * 24 * 3_600_000,
   }),
+  path: text({
+    doc: '`Path` of the cookie: where on the site the client sends it.',
+    allowed: 'a path that starts with a slash, without ";"',
+    pattern: '^/[\\x21-\\x3a\\x3c-\\x7e]*$',
+    fallback: '/',
+  }),
+  sameSite: choice(['Lax', 'Strict', 'None'], {
+    doc: '`SameSite` of the cookie. Hazard of `None`: browsers take it over TLS only.',
+    fallback: 'Lax',
+  }),
 });
 
 const retry: Section<Retry> = section(
   'Repeats a request on another backend, only where that is safe (nothing was sent, or the method is idempotent and no byte of the response came).',
   {
-    attempts: integer({ doc: 'Other backends tried after the first.', fallback: 2, min: 0, max: 10 }),
+    attempts: integer({
+      doc: 'Other backends tried after the first. Hazard: each multiplies what one client can cause.',
+      fallback: 2,
+      min: 0,
+      max: 10,
+    }),
+    statuses: statuses({
+      doc: 'Answers in place of which another backend is asked, as long as nothing of them was passed on and the method is idempotent: `503`, `502-504`, `5xx`. Empty: none. Hazard: an error of the application is the same everywhere, and costs each backend work.',
+      allowed: 'a list of statuses from 500 to 599 such as 503, 502-504 or 5xx',
+      least: 500,
+      minItems: 0,
+      fallback: [],
+    }),
     budget: percent({
-      doc: 'Retries as a share of active requests. Hazard: without a budget, retries multiply an outage.',
+      doc: 'Retries as a share of the requests that come. Hazard of a large one: retries multiply an outage.',
       fallback: '20%',
     }),
+    minimumPerSecond: integer({
+      doc: 'Retries per second that are allowed besides. Hazard of `0`: a quiet upstream never retries.',
+      fallback: 5,
+      min: 0,
+      max: 1000,
+    }),
+    burst: integer({
+      doc: 'Retries that quiet times save up, and that may be under way at once (half of the active requests, where that is more). Hazard of a small number: clients see errors when a backend dies.',
+      fallback: 50,
+      min: 1,
+      max: 100_000,
+    }),
     backoff: duration({
-      doc: 'Wait before a retry, doubled each time.',
+      doc: 'Wait before the second retry, doubled for each further one; the first goes out at once.',
       fallback: '25ms',
       min: 0,
       max: 60_000,
     }),
+    maxBackoff: duration({
+      doc: 'Longest wait before a retry. Left out: 1s, or `backoff` if that is more.',
+      fallback: '1s',
+      min: 0,
+      max: 60_000,
+    }),
   },
+  (value, given) =>
+    given('maxBackoff') ? value : { ...value, maxBackoff: Math.max(value.maxBackoff, value.backoff) },
 );
 
 const upstream: Section<Omit<Upstream, 'name'>> = section('Backends that serve the same.', {
@@ -189,14 +246,27 @@ const upstream: Section<Omit<Upstream, 'name'>> = section('Backends that serve t
   passiveHealth,
   circuitBreaker: optionalSection(circuitBreaker),
   slowStart: duration({
-    doc: 'Time over which a recovered backend gets its full share again; `0s`: at once.',
+    doc: 'Time over which a recovered backend gets its full share again; `0s`: at once. Hazard of `0s`: one that is still cold fails again.',
     fallback: '0s',
     min: 0,
     max: 3_600_000,
   }),
+  slowStartShare: custom(
+    {
+      doc: 'Share of its traffic with which a recovered backend begins.',
+      allowed: 'a percentage from 1% to 100%',
+      schema: { type: 'string', pattern: PERCENT_PATTERN },
+      fallback: '10%',
+    },
+    (raw, fail) => {
+      const share = parsePercent(String(raw));
+      if (!(share >= 0.01 && share <= 1)) fail('this percentage is out of range');
+      return share;
+    },
+  ),
   affinity: optionalSection(affinity),
   allDown: choice(['bestEffort', 'reject'], {
-    doc: 'When no backend is healthy: try the one that failed longest ago, or answer 503 with `Retry-After`.',
+    doc: 'When no backend is healthy: try the one that failed last, within the retry budget, or answer 503 with `Retry-After`.',
     fallback: 'bestEffort',
   }),
   pool,
@@ -204,9 +274,15 @@ const upstream: Section<Omit<Upstream, 'name'>> = section('Backends that serve t
   tls: backendTls,
   dns: section<Dns>('For backends that are given by name.', {
     interval: duration({
-      doc: 'Time between two look-ups; every address is a backend.',
+      doc: 'Longest time between two look-ups; a shorter TTL counts. Every address is a backend. A look-up that fails leaves all as it is.',
       fallback: '30s',
       min: 1000,
+    }),
+    servers: texts({
+      doc: 'Name servers to ask instead of the system’s; its hosts file does not count then.',
+      allowed: 'addresses, with a port if it is not 53, such as 127.0.0.1:5353 or [::1]:53',
+      fallback: [],
+      mistake: nameServerMistake,
     }),
   }),
   proxyProtocol: custom<'v1' | 'v2' | null>(
