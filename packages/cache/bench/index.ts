@@ -82,16 +82,47 @@ function targets(count: number): string[] {
   return Array.from({ length: count }, (_, i) => `/articles/2026/01/item-${i}.html?page=1`);
 }
 
-function hits(entries: number): number {
-  const cache = new HttpCache({ maxSize: 8 * 1024 * 1024 * 1024 });
-  const all = targets(entries);
-  for (const target of all) store(cache, target, SMALL, '');
-  // The same number of distinct targets for every size: what is compared is the store, not the caches of the CPU.
-  const asked = Array.from({ length: 1000 }, (_, i) => all[Math.floor((i * entries) / 1000)] as string);
-  return measure(`hit, ${entries} entries, 1 field`, (i) => {
-    const decision = cache.lookup(request(asked[i % 1000] as string, SMALL), START + (i % 1000));
-    return decision.lines.length;
+/** How targets are asked for: each as often as any other, or the n-th most popular one 1/n as often as the first. */
+type Popularity = 'uniform' | 'zipf';
+
+const LOOKUPS = 200_000;
+
+/** Positions of targets, the same ones at every run. */
+function drawn(entries: number, popularity: Popularity): Int32Array {
+  let state = 42;
+  const random = (): number => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 4_294_967_296;
+  };
+  return Int32Array.from({ length: LOOKUPS }, () => {
+    if (popularity === 'uniform') return Math.floor(random() * entries);
+    const rank = Math.floor(Math.exp(random() * Math.log(entries + 1))) - 1;
+    return (Math.min(rank, entries - 1) * 7919) % entries; // neighbours in rank are none in memory
   });
+}
+
+function filled(entries: number): HttpCache {
+  const cache = new HttpCache({ maxSize: 8 * 1024 * 1024 * 1024, coalesce: false });
+  for (const target of targets(entries)) store(cache, target, SMALL, '');
+  return cache;
+}
+
+/** A whole look-up; each target is cut from bytes like the parser does, so that its hash is not known yet. */
+function hits(cache: HttpCache, entries: number, popularity: Popularity): number {
+  const positions = drawn(entries, popularity);
+  const asked = [...positions].map((i) => `/articles/2026/01/item-${i}.html?page=1`);
+  const ends = new Int32Array(LOOKUPS + 1);
+  for (let i = 0; i < LOOKUPS; i++) ends[i + 1] = (ends[i] as number) + (asked[i] as string).length;
+  const bytes = Buffer.from(asked.join(''), 'latin1');
+  asked.length = 0;
+  return measure(
+    `hit, ${entries} entries, ${popularity}`,
+    (i) => {
+      const target = bytes.toString('latin1', ends[i], ends[i + 1]);
+      return cache.lookup(request(target, SMALL), START + 1000).lines.length;
+    },
+    LOOKUPS,
+  );
 }
 
 function benchHits(): void {
@@ -121,11 +152,12 @@ function benchHits(): void {
 
 function benchMisses(): void {
   const cache = new HttpCache({ maxSize: 32 * 1024 * 1024 });
-  const all = targets(100_000);
+  const all = targets(1000);
+  let misses = 0;
   measure(
     'miss and store 100 bytes, evicting',
-    (i) => {
-      store(cache, all[i % 100_000] as string, SMALL, '');
+    () => {
+      store(cache, `/articles/2026/01/item-${misses++}.html?page=1`, SMALL, '');
       return 1;
     },
     100_000,
@@ -159,10 +191,10 @@ const entries = Number(process.argv[2] ?? 100_000);
 benchHits();
 benchMisses();
 benchUpkeep(100_000);
-const few = hits(1000);
-const before = process.memoryUsage();
-const many = hits(entries);
-process.stdout.write(
-  `${`ratio, ${entries} to 1000 entries`.padEnd(58)} ${(many / few).toFixed(2).padStart(8)}\n`,
-);
-if (sink === 0 || before.rss === 0) process.stdout.write('nothing measured\n');
+for (const popularity of ['uniform', 'zipf'] as const) {
+  const few = hits(filled(1000), 1000, popularity);
+  const many = hits(filled(entries), entries, popularity);
+  const name = `ratio, ${entries} to 1000 entries, ${popularity}`;
+  process.stdout.write(`${name.padEnd(58)} ${(many / few).toFixed(2).padStart(8)}\n`);
+}
+if (sink === 0) process.stdout.write('nothing measured\n');

@@ -1,11 +1,11 @@
 import { forwardedMember, memberName } from './cacheStatus.ts';
 import type { CacheDecision } from './decision.ts';
 import type { ResolvedOptions } from './options.ts';
+import { HitLines } from './hitLines.ts';
 import { partialContent, rangeNotSatisfiable } from './partialContent.ts';
 import type { PartialAnswer } from './partialContent.ts';
 import { ifRangeHolds, isNotModified } from './preconditions.ts';
 import { resolveRange } from './range.ts';
-import { notModifiedFields } from './storedFields.ts';
 import type { StoredResponse } from './storedResponse.ts';
 
 /** What of a request decides the form of an answer from the store. */
@@ -16,19 +16,19 @@ export interface AnswerRequest {
   readonly ifModifiedSince: string | undefined;
 }
 
-const NO_CHUNKS: readonly Uint8Array[] = [];
-
 /** Fills decisions with answers made from stored responses. */
 export class Answers {
   /** The cache's identifier as it is written (RFC 9211 §2). */
   readonly member: string;
   readonly #options: ResolvedOptions;
+  readonly #hitLines: HitLines;
   readonly #boundaryPrefix: string;
   #boundaryCount = 0;
 
   constructor(options: ResolvedOptions) {
     this.#options = options;
     this.member = memberName(options.cacheName);
+    this.#hitLines = new HitLines(this.member);
     const random = (): string => Math.floor(options.random() * 0xffffffff).toString(36);
     this.#boundaryPrefix = `${random()}${random()}`;
   }
@@ -45,7 +45,7 @@ export class Answers {
     now: number,
   ): void {
     decision.stored = stored;
-    decision.chunks = NO_CHUNKS;
+    decision.partial = undefined;
     decision.bodyLength = 0;
     decision.bodyText = undefined;
     decision.background = false;
@@ -60,9 +60,10 @@ export class Answers {
   /** Lines of an answer that did not go forward: `Age` (RFC 9111 §4) and a hit's `Cache-Status`. */
   writeHit(decision: CacheDecision, stored: StoredResponse, now: number, detail: string): void {
     decision.age = stored.age(now);
-    decision.cacheStatus = stored.hitStatus(now, this.member);
+    const lines = this.#hitLines.find(decision.age, stored.ttl(now));
+    decision.cacheStatus = this.#hitLines.status;
     if (detail === '' && !this.#options.xCacheStatus) {
-      decision.lines = stored.hitLines(now, this.member);
+      decision.lines = lines;
       return;
     }
     if (detail !== '') decision.cacheStatus += `; detail=${detail}`;
@@ -101,10 +102,8 @@ export class Answers {
     decision.status = stored.status;
     decision.reason = stored.reason;
     decision.head = stored.head;
-    decision.fields = stored.fields;
     decision.contentLength = stored.framedLength;
     if (method !== 'HEAD') {
-      decision.chunks = stored.chunks;
       decision.bodyLength = stored.length;
       decision.bodyText = stored.text;
     }
@@ -115,7 +114,6 @@ export class Answers {
     decision.status = 304;
     decision.reason = 'Not Modified';
     decision.head = stored.notModifiedHead;
-    decision.fields = notModifiedFields(stored.fields);
     decision.contentLength = -1;
   }
 
@@ -145,9 +143,8 @@ export class Answers {
     decision.status = answer.status;
     decision.reason = answer.reason;
     decision.head = answer.head;
-    decision.fields = answer.fields;
+    decision.partial = answer;
     decision.contentLength = answer.length;
-    decision.chunks = answer.chunks;
     decision.bodyLength = answer.length;
   }
 

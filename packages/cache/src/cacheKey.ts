@@ -1,3 +1,8 @@
+import { copyText } from './latin1.ts';
+
+/** Origins remembered. */
+const ORIGINS = 1024;
+
 /** How the key is made; see `CacheOptions`. */
 export interface KeyPolicy {
   readonly sortQuery: boolean;
@@ -14,10 +19,11 @@ export interface KeyPolicy {
 export class KeyMaker {
   readonly #policy: KeyPolicy;
   readonly #plain: boolean;
-  // Requests come in runs for the same host.
+  // Requests come in runs for the same host, and what is stored for a host shares one string.
   #host = '';
   #scheme = '';
   #origin = '';
+  readonly #origins: Map<string, string> = new Map();
 
   constructor(policy: KeyPolicy) {
     this.#policy = policy;
@@ -25,12 +31,31 @@ export class KeyMaker {
   }
 
   key(scheme: string, host: string, target: string): string {
+    return this.origin(scheme, host) + this.target(target);
+  }
+
+  /** The first part of a key. */
+  origin(scheme: string, host: string): string {
     if (host !== this.#host || scheme !== this.#scheme) {
-      this.#origin = originOf(scheme, host);
+      this.#origin = this.#shared(originOf(scheme, host));
       this.#host = host;
       this.#scheme = scheme;
     }
-    return this.#origin + (this.#plain ? target : normaliseTarget(target, this.#policy));
+    return this.#origin;
+  }
+
+  /** The second part of a key. */
+  target(target: string): string {
+    return this.#plain ? target : normaliseTarget(target, this.#policy);
+  }
+
+  #shared(origin: string): string {
+    const known = this.#origins.get(origin);
+    if (known !== undefined) return known;
+    if (this.#origins.size >= ORIGINS) this.#origins.clear();
+    const own = copyText(origin);
+    this.#origins.set(own, own);
+    return own;
   }
 }
 

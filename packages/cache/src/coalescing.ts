@@ -51,8 +51,10 @@ export class Follower {
 
   /** The next piece of the body as a view on shared memory, or `undefined` when there is nothing new. */
   read(): Uint8Array | undefined {
-    const chunks = this.#stored?.chunks;
-    if (chunks === undefined || this.state !== 'reading') return undefined;
+    const stored = this.#stored;
+    if (stored === undefined || this.state !== 'reading') return undefined;
+    if (stored.text !== undefined) return this.#readText(stored.text);
+    const { chunks } = stored;
     while (this.#chunk < chunks.length) {
       const chunk = chunks[this.#chunk] as Uint8Array;
       if (this.#offset < chunk.byteLength) {
@@ -67,6 +69,14 @@ export class Follower {
       this.#offset = 0;
     }
     return undefined;
+  }
+
+  #readText(text: string): Uint8Array | undefined {
+    if (this.position === text.length) return undefined;
+    const piece = Buffer.from(this.position === 0 ? text : text.slice(this.position), 'latin1');
+    // Should the text become the first chunk, reading goes on behind this.
+    this.position = this.#offset = text.length;
+    return piece;
   }
 
   /** The body is complete and all of it has been read. */

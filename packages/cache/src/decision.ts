@@ -2,9 +2,11 @@ import type { CoalescingGroup, FollowersWatcher } from './coalescing.ts';
 import type { Collapsed, ForwardReason } from './cacheStatus.ts';
 import type { Fields } from './fields.ts';
 import type { CacheRequest } from './messages.ts';
+import type { PartialAnswer } from './partialContent.ts';
 import { NO_REQUEST_DIRECTIVES } from './requestDirectives.ts';
 import type { RequestDirectives } from './requestDirectives.ts';
 import type { RequestView } from './requestView.ts';
+import { notModifiedFields } from './storedFields.ts';
 import type { StoredResponse } from './storedResponse.ts';
 import type { StoreWriter } from './storeWriter.ts';
 
@@ -53,20 +55,18 @@ export class CacheDecision {
   head = '';
   /** Further field lines for HTTP/1.1: `Cache-Status`, `Age` where it is due, `X-Cache-Status` if wanted. */
   lines = '';
-  /** Field lines of `head`, flat, for HTTP/2; without `Content-Length`: see `contentLength`. */
-  fields: Fields = NONE;
   /** Value of the answer's `Content-Length`, or -1 if it has none: length unknown as yet, 204 or 304. */
   contentLength = -1;
   /** Age in seconds for `Age`, or -1 where there is to be none. */
   age = -1;
   /** Member of `Cache-Status` for this cache. */
   cacheStatus = '';
-  /** Body; empty for HEAD, 204, 304. Shared: never to be changed. */
-  chunks: readonly Uint8Array[] = NONE;
-  /** Bytes in `chunks`. */
+  /** Bytes in `chunks`: 0 for HEAD, 204, 304. */
   bodyLength = 0;
   /** The whole body as a latin1 string if it is small: `head + lines + '\r\n' + bodyText` is one write. */
   bodyText: string | undefined = undefined;
+  /** What a 206 or 416 is made of. */
+  partial: PartialAnswer | undefined = undefined;
   /** A background validation is due (RFC 5861 §3): call `background`. */
   background = false;
   /** The stored response answered with or validated, if any. */
@@ -88,6 +88,9 @@ export class CacheDecision {
   // --- what is remembered of the request ---
   request: CacheRequest | undefined = undefined;
   key = '';
+  /** The key in two parts, as in {@link StoredResponse}. */
+  origin = '';
+  target = '';
   /** Clock when the request was looked up, which is when it is forwarded: `request_time` (RFC 9111 §4.2.3). */
   requestTime = 0;
   directives: RequestDirectives = NO_REQUEST_DIRECTIVES;
@@ -104,15 +107,30 @@ export class CacheDecision {
   released = false;
   writer: StoreWriter | undefined = undefined;
 
+  /** Field lines of `head`, flat, for HTTP/2; without `Content-Length`: see `contentLength`. Made when asked for. */
+  get fields(): Fields {
+    if (this.partial !== undefined) return this.partial.fields;
+    if (this.stored === undefined || this.status === 0) return NONE;
+    return this.kind === 'notModified' ? notModifiedFields(this.stored.fields) : this.stored.fields;
+  }
+
+  /** Body; empty for HEAD, 204, 304. Shared: never to be changed. */
+  get chunks(): readonly Uint8Array[] {
+    if (this.bodyLength === 0) return NONE;
+    return this.partial?.chunks ?? (this.stored as StoredResponse).body;
+  }
+
   /** Others wait for, or read from, this exchange: go on with it even if its own client has left. */
   get hasFollowers(): boolean {
     return this.group !== undefined && this.leader && this.group.dependants > 0;
   }
 
   /** Keeps what is needed of a request beyond the look-up. */
-  remember(request: CacheRequest, view: RequestView, key: string, now: number): void {
+  remember(request: CacheRequest, view: RequestView, origin: string, target: string, now: number): void {
     this.request = request;
-    this.key = key;
+    this.origin = origin;
+    this.target = target;
+    this.key = origin + target;
     this.requestTime = now;
     this.directives = view.directives;
     this.authorized = view.authorized;
@@ -132,6 +150,8 @@ export class CacheDecision {
     copy.stored = this.stored;
     copy.request = this.request;
     copy.key = this.key;
+    copy.origin = this.origin;
+    copy.target = this.target;
     copy.requestTime = now;
     copy.sequence = this.sequence;
     copy.directives = this.directives;

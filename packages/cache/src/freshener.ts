@@ -3,13 +3,14 @@ import { fieldIndex } from './fields.ts';
 import type { Fields } from './fields.ts';
 import { headAgrees, identifiedBy304 } from './freshen.ts';
 import { formatHttpDate } from './httpDate.ts';
+import { copyText } from './latin1.ts';
 import type { InvalidationLog } from './invalidationLog.ts';
 import type { CacheRequest, CacheResponse } from './messages.ts';
 import type { ResolvedOptions } from './options.ts';
 import { matching } from './selection.ts';
 import { whyNotStorable } from './storable.ts';
 import type { StorablePolicy } from './storable.ts';
-import type { CacheStore } from './store.ts';
+import { variantsOf, type CacheStore } from './store.ts';
 import { updatedFields } from './storedFields.ts';
 import type { StoredResponse } from './storedResponse.ts';
 import { tagsOf } from './tagIndex.ts';
@@ -76,7 +77,7 @@ export class Freshener {
     const { keyFields, varyNormalisation } = this.#options;
     const all = keyFields.length === 0 ? names : [...new Set([...names, ...keyFields])].sort();
     stored.vary = all;
-    stored.variantKey = all.length === 0 ? '' : variantKey(all, request, varyNormalisation);
+    stored.variantKey = all.length === 0 ? '' : copyText(variantKey(all, request, varyNormalisation));
   }
 
   #update(
@@ -107,8 +108,7 @@ export class Freshener {
 
   /** Stores it again, since its size and tags may have changed. */
   #putBack(stored: StoredResponse): void {
-    const resource = this.#store.peek(stored.key);
-    const others = resource === undefined ? [] : resource.responses.filter((other) => other !== stored);
+    const others = variantsOf(this.#store.peek(stored.key)).filter((other) => other !== stored);
     this.#store.set(
       stored.key,
       [stored, ...others].sort((a, b) => b.date - a.date),
@@ -116,11 +116,7 @@ export class Freshener {
   }
 
   #remove(stored: StoredResponse): void {
-    const resource = this.#store.peek(stored.key);
-    if (resource === undefined) return;
-    this.#store.set(
-      stored.key,
-      resource.responses.filter((other) => other !== stored),
-    );
+    const kept = variantsOf(this.#store.peek(stored.key)).filter((other) => other !== stored);
+    this.#store.set(stored.key, kept);
   }
 }

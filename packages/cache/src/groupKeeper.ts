@@ -14,8 +14,6 @@ import { variantKey } from './vary.ts';
 /** Keys remembered as not worth waiting for. */
 const UNCACHEABLE_LIMIT = 10_000;
 
-const NO_CHUNKS: readonly Uint8Array[] = [];
-
 /** Knows which requests are under way, and lets others follow them. */
 export class GroupKeeper implements GroupHost {
   readonly #options: ResolvedOptions;
@@ -146,7 +144,6 @@ export class GroupKeeper implements GroupHost {
     const answer = new CacheDecision();
     this.#answers.answer(answer, stored, decision, request.method, this.#now);
     // The body is read through the follower, also where it is there already.
-    answer.chunks = NO_CHUNKS;
     answer.bodyLength = 0;
     answer.bodyText = undefined;
     const { member } = this.#answers;

@@ -30,6 +30,8 @@ import type { StoredResponse } from './storedResponse.ts';
 /** How long one background validation may take before another one is started, in milliseconds. */
 const BACKGROUND_LIMIT = 30_000;
 
+const NO_NAMES: readonly string[] = [];
+
 /**
  * A shared HTTP cache by RFC 9111 for one event loop. Everything is synchronous; times (`now`) are epoch
  * milliseconds from the caller's clock. No method throws for what is in messages: an error inside of the cache makes
@@ -117,6 +119,8 @@ export class HttpCache {
     const { scheme, host, target } = request;
     decision.request = { method: 'GET', scheme, host, target, fields };
     decision.key = stored.key;
+    decision.origin = stored.origin;
+    decision.target = stored.target;
     decision.requestTime = now;
     decision.sequence = this.#log.sequence;
     decision.stored = stored;
@@ -205,25 +209,24 @@ export class HttpCache {
     if (!this.#options.requestDirectives) view.directives = NO_REQUEST_DIRECTIVES;
     const excluded = this.#exclusions.reason(request, view);
     if (excluded !== '') return this.#bypass(request, 'bypass', excluded, now);
-    const key = this.#keys.key(request.scheme, request.host, request.target);
-    const resource = this.#store.get(key);
-    if (resource === undefined) return this.#forward(request, key, 'uri-miss', undefined, [], now);
-    const stored = choose(resource, request.fields, this.#options.varyNormalisation);
-    if (stored === undefined) {
-      const vary = (resource.responses[0] as StoredResponse).vary;
-      return this.#forward(request, key, 'vary-miss', undefined, vary, now);
-    }
-    return this.#use(request, key, stored, now);
+    const first = this.#store.get(
+      this.#keys.origin(request.scheme, request.host),
+      this.#keys.target(request.target),
+    );
+    if (first === undefined) return this.#forward(request, 'uri-miss', undefined, NO_NAMES, now);
+    const stored = choose(first, request.fields, this.#options.varyNormalisation);
+    if (stored === undefined) return this.#forward(request, 'vary-miss', undefined, first.vary, now);
+    return this.#use(request, stored, now);
   }
 
-  #use(request: CacheRequest, key: string, stored: StoredResponse, now: number): CacheDecision {
+  #use(request: CacheRequest, stored: StoredResponse, now: number): CacheDecision {
     const view = this.#view;
     // RFC 9111 §4.3.2: not for a cache to evaluate, but meant for the origin.
-    if (view.originPrecondition) return this.#forward(request, key, 'request', undefined, [], now);
+    if (view.originPrecondition) return this.#forward(request, 'request', undefined, NO_NAMES, now);
     const reuse = mayReuse(stored, view.directives, now);
-    if (reuse === 'validate') return this.#forward(request, key, 'stale', stored, stored.vary, now);
-    if (reuse === 'request') return this.#forward(request, key, 'request', stored, stored.vary, now);
-    if (!this.#verify(stored, now)) return this.#forward(request, key, 'uri-miss', undefined, [], now);
+    if (reuse === 'validate') return this.#forward(request, 'stale', stored, stored.vary, now);
+    if (reuse === 'request') return this.#forward(request, 'request', stored, stored.vary, now);
+    if (!this.#verify(stored, now)) return this.#forward(request, 'uri-miss', undefined, NO_NAMES, now);
     const hit = this.#hit;
     this.#answers.answer(hit, stored, view, request.method, now);
     this.#answers.writeHit(hit, stored, now, '');
@@ -237,7 +240,6 @@ export class HttpCache {
 
   #forward(
     request: CacheRequest,
-    key: string,
     reason: ForwardReason,
     stored: StoredResponse | undefined,
     vary: Fields,
@@ -245,7 +247,8 @@ export class HttpCache {
   ): CacheDecision {
     const decision = new CacheDecision();
     const view = this.#view;
-    decision.remember(request, view, key, now);
+    const origin = this.#keys.origin(request.scheme, request.host);
+    decision.remember(request, view, origin, this.#keys.target(request.target), now);
     decision.sequence = this.#log.sequence;
     decision.forward = reason;
     decision.stored = stored;
@@ -273,6 +276,7 @@ export class HttpCache {
   #verify(stored: StoredResponse, now: number): boolean {
     if (this.#options.verifyEvery === 0 || --this.#untilVerify > 0) return true;
     this.#untilVerify = this.#options.verifyEvery;
+    if (stored.checksum === -1) return true;
     if (sampledChecksum(stored.chunks, stored.length) === stored.checksum) return true;
     this.stats.corrupt++;
     this.#store.delete(stored.key);

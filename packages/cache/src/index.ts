@@ -12,7 +12,8 @@ export { StoredResponse } from './storedResponse.ts';
 export type { FreshnessPolicy } from './storedResponse.ts';
 export { Follower } from './coalescing.ts';
 export type { FollowerFailure, FollowerSink, FollowersWatcher } from './coalescing.ts';
-export type { CacheStore, StoreCounts, StoredResource } from './store.ts';
+export { variantsOf } from './store.ts';
+export type { CacheStore, StoreCounts } from './store.ts';
 export { MemoryStore } from './memoryStore.ts';
 
 // The rules as pure functions, for use without the cache.

@@ -1,102 +1,87 @@
-import { LRUCache } from 'lru-cache';
-import type { CacheStore, StoreCounts, StoredResource } from './store.ts';
+import { HashTable, hashText } from './hashTable.ts';
+import { RecencyList } from './recencyList.ts';
+import { variantsOf, type CacheStore, type StoreCounts } from './store.ts';
 import type { StoredResponse } from './storedResponse.ts';
 import { TagIndex } from './tagIndex.ts';
 
-const NO_TAGS: readonly (readonly string[])[] = [];
-
-/** A resource with its place in the list that upkeep walks. */
-class Slot implements StoredResource {
-  readonly key: string;
-  readonly responses: readonly StoredResponse[];
-  readonly bytes: number;
-  /** Tags as they are in the index: a 304 may give a response others. */
-  readonly tags: readonly (readonly string[])[];
-  place = 0;
-  /** Number of the look-up that last moved it to the front. */
-  touched = 0;
-
-  constructor(key: string, responses: readonly StoredResponse[]) {
-    this.key = key;
-    this.responses = responses;
-    let bytes = 0;
-    for (const response of responses) bytes += response.bytes;
-    this.bytes = bytes;
-    const tagged = responses.some((response) => response.tags.length > 0);
-    this.tags = tagged ? responses.map((response) => response.tags) : NO_TAGS;
-  }
-}
+/**
+ * Up to so many resources the order of use is kept exactly. Moving one to the front touches its neighbours in the
+ * list, which in a large store lie anywhere in memory; there a look-up only leaves a mark.
+ */
+const EXACT = 1024;
+/** Marked resources that may be passed over for one that is evicted. */
+const SECOND_CHANCES = 8;
 
 /**
- * A store in memory, least recently used first out, with a limit in bytes that also counts what is being written.
+ * A store in memory with a limit in bytes that also counts what is being written. The least recently used resource
+ * goes first; among more than a thousand, one that was not used since it was stored or last passed over.
  */
 export class MemoryStore implements CacheStore {
   readonly #maxSize: number;
-  readonly #lru: LRUCache<string, Slot>;
+  readonly #seed: number;
+  readonly #table: HashTable = new HashTable();
+  readonly #recency: RecencyList = new RecencyList();
   readonly #tags: TagIndex = new TagIndex();
-  // All slots in no order: a place to stop and go on for upkeep, which iterators of the LRU do not have.
-  readonly #slots: Slot[] = [];
+  /** By slot: the most recent response of each resource. */
+  #first: (StoredResponse | undefined)[] = [];
+  /** By slot: what the resource counted for when it was stored. */
+  #sizes: number[] = [];
+  /** By slot: hash of the key. */
+  #hashes: number[] = [];
+  /** By slot, where there are any: tags as they are in the index. A 304 may give a response others. */
+  readonly #tagged: Map<number, readonly (readonly string[])[]> = new Map();
+  readonly #free: number[] = [];
+  // Requests come in runs for the same origin.
+  #origin = '';
+  #originHash: number;
   #cursor = 0;
-  #lookups = 0;
+  #size = 0;
   #reserved = 0;
+  #resources = 0;
   #responses = 0;
   #evictions = 0;
   #expirations = 0;
 
-  /** @param maxSize bytes; must be finite. */
-  constructor(maxSize: number) {
+  /**
+   * @param maxSize bytes; must be finite.
+   * @param seed a secret number from 0 to 1, so that nobody can choose keys that collide.
+   */
+  constructor(maxSize: number, seed: number = Math.random()) {
     this.#maxSize = maxSize;
-    this.#lru = new LRUCache<string, Slot>({
-      maxSize,
-      dispose: (slot, _key, reason) => this.#disposed(slot, reason === 'evict'),
-    });
+    this.#originHash = this.#seed = Math.floor(seed * 0xffffffff) | 0;
   }
 
-  get(key: string): StoredResource | undefined {
-    const slot = this.#lru.peek(key);
-    if (slot === undefined) return undefined;
-    // Moving an entry to the front touches its neighbours in the list, which in a large store lie anywhere in
-    // memory. One that is in the first eighth of the list already need not be moved.
-    const lookup = ++this.#lookups;
-    if (lookup - slot.touched > this.#slots.length >> 3) {
-      slot.touched = lookup;
-      this.#lru.get(key);
-    }
-    return slot;
+  get(origin: string, target: string): StoredResponse | undefined {
+    const slot = this.#find(origin, target);
+    if (slot < 0) return undefined;
+    const first = this.#first[slot] as StoredResponse;
+    if (this.#resources <= EXACT) this.#recency.touch(slot);
+    else if (!first.used) first.used = true;
+    return first;
   }
 
-  peek(key: string): StoredResource | undefined {
-    return this.#lru.peek(key);
+  peek(key: string): StoredResponse | undefined {
+    const slot = this.#findKey(key);
+    return slot < 0 ? undefined : this.#first[slot];
   }
 
   set(key: string, responses: readonly StoredResponse[]): boolean {
-    if (responses.length === 0) {
-      this.#lru.delete(key);
-      return true;
-    }
-    const slot = new Slot(key, responses);
-    const old = this.#lru.peek(key);
-    if (slot.bytes + this.#reserved > this.#maxSize) {
-      this.#lru.delete(key);
-      return false;
-    }
     // The old version goes first: its bytes count no longer, and its eviction is none.
-    if (old !== undefined) this.#lru.delete(key);
-    this.#makeRoom(slot.bytes);
-    slot.touched = this.#lookups;
-    this.#lru.set(key, slot, { size: slot.bytes });
-    slot.place = this.#slots.push(slot) - 1;
-    this.#responses += responses.length;
-    for (const response of responses) response.discarded = false;
-    for (const tags of slot.tags) this.#tags.add(key, tags);
+    const before = this.#findKey(key);
+    if (before >= 0) this.#remove(before, false);
+    const first = responses[0];
+    if (first === undefined) return true;
+    let bytes = 0;
+    for (let i = 0; i < responses.length; i++) bytes += (responses[i] as StoredResponse).bytes;
+    if (bytes + this.#reserved > this.#maxSize) return false;
+    this.#makeRoom(bytes);
+    this.#insert(key, first, responses, bytes);
     return true;
   }
 
   delete(key: string): number {
-    const slot = this.#lru.peek(key);
-    if (slot === undefined) return 0;
-    this.#lru.delete(key);
-    return slot.responses.length;
+    const slot = this.#findKey(key);
+    return slot < 0 ? 0 : this.#remove(slot, false);
   }
 
   reserve(bytes: number): boolean {
@@ -112,37 +97,40 @@ export class MemoryStore implements CacheStore {
 
   purge(matches: (response: StoredResponse) => boolean): number {
     let removed = 0;
-    // From the end: removing moves the last slot into the gap, and that one has been looked at.
-    for (let i = this.#slots.length - 1; i >= 0; i--)
-      removed += this.#filter(this.#slots[i] as Slot, matches);
+    for (let slot = 0; slot < this.#first.length; slot++) removed += this.#filter(slot, matches);
     return removed;
   }
 
   purgeTag(tag: string): number {
     let removed = 0;
     for (const key of this.#tags.keys(tag)) {
-      const slot = this.#lru.peek(key);
-      if (slot !== undefined) removed += this.#filter(slot, (response) => response.tags.includes(tag));
+      removed += this.#filter(this.#findKey(key), (response) => response.tags.includes(tag));
     }
     return removed;
   }
 
   clear(): number {
     const removed = this.#responses;
-    this.#lru.clear();
+    for (let slot = 0; slot < this.#first.length; slot++) {
+      if (this.#first[slot] !== undefined) this.#remove(slot, false);
+    }
+    // What held a full store need not stay that large.
+    this.#table.clear();
+    this.#recency.clear();
+    this.#first = [];
+    this.#sizes = [];
+    this.#hashes = [];
+    this.#free.length = 0;
     return removed;
   }
 
   sweep(maxResources: number, isDead: (response: StoredResponse) => boolean): number {
     let removed = 0;
     // No more than once around: few resources are not looked at again and again.
-    const looks = Math.min(maxResources, this.#slots.length);
-    for (let i = 0; i < looks && this.#slots.length > 0; i++) {
-      if (this.#cursor >= this.#slots.length) this.#cursor = 0;
-      const before = this.#slots.length;
-      removed += this.#filter(this.#slots[this.#cursor] as Slot, isDead);
-      // Where a slot was removed, another one has taken its place.
-      if (this.#slots.length === before) this.#cursor++;
+    const looks = Math.min(maxResources, this.#first.length);
+    for (let i = 0; i < looks; i++) {
+      if (this.#cursor >= this.#first.length) this.#cursor = 0;
+      removed += this.#filter(this.#cursor++, isDead);
     }
     this.#expirations += removed;
     return removed;
@@ -150,43 +138,118 @@ export class MemoryStore implements CacheStore {
 
   shrink(bytes: number): number {
     const before = this.#responses;
-    const wanted = Math.max(0, bytes - this.#reserved);
-    while (this.#lru.calculatedSize > wanted && this.#lru.pop() !== undefined);
+    this.#evictDownTo(Math.max(0, bytes - this.#reserved));
     return before - this.#responses;
   }
 
   counts(): StoreCounts {
     return {
-      bytes: this.#lru.calculatedSize + this.#reserved,
-      resources: this.#lru.size,
+      bytes: this.#size + this.#reserved,
+      resources: this.#resources,
       responses: this.#responses,
       evictions: this.#evictions,
       expirations: this.#expirations,
     };
   }
 
-  #makeRoom(bytes: number): void {
-    const limit = this.#maxSize - this.#reserved - bytes;
-    while (this.#lru.calculatedSize > limit && this.#lru.pop() !== undefined);
-  }
+  // ---- Finding ----------------------------------------------------------------------------------------------
 
-  #filter(slot: Slot, drop: (response: StoredResponse) => boolean): number {
-    if (!slot.responses.some(drop)) return 0;
-    const kept = slot.responses.filter((response) => !drop(response));
-    const removed = slot.responses.length - kept.length;
-    if (removed > 0) this.set(slot.key, kept);
-    return removed;
-  }
-
-  #disposed(slot: Slot, evicted: boolean): void {
-    const last = this.#slots.pop() as Slot;
-    if (last !== slot) {
-      this.#slots[slot.place] = last;
-      last.place = slot.place;
+  #find(origin: string, target: string): number {
+    if (origin !== this.#origin) {
+      this.#origin = origin;
+      this.#originHash = hashText(origin, this.#seed);
     }
-    this.#responses -= slot.responses.length;
-    if (evicted) this.#evictions += slot.responses.length;
-    for (const response of slot.responses) response.discarded = true;
-    for (const tags of slot.tags) this.#tags.remove(slot.key, tags);
+    const hash = hashText(target, this.#originHash);
+    let slot = this.#table.first(hash);
+    while (slot >= 0) {
+      const found = this.#first[slot] as StoredResponse;
+      if (found.target === target && found.origin === origin) return slot;
+      slot = this.#table.next(hash);
+    }
+    return -1;
+  }
+
+  #findKey(key: string): number {
+    const hash = hashText(key, this.#seed);
+    let slot = this.#table.first(hash);
+    while (slot >= 0 && (this.#first[slot] as StoredResponse).key !== key) slot = this.#table.next(hash);
+    return slot;
+  }
+
+  // ---- Coming and going -------------------------------------------------------------------------------------
+
+  #insert(key: string, first: StoredResponse, responses: readonly StoredResponse[], bytes: number): void {
+    const slot = this.#free.pop() ?? this.#first.length;
+    this.#first[slot] = first;
+    this.#sizes[slot] = bytes;
+    const hash = hashText(key, this.#seed);
+    this.#hashes[slot] = hash;
+    this.#table.add(hash, slot);
+    this.#recency.add(slot);
+    this.#size += bytes;
+    this.#resources++;
+    this.#responses += responses.length;
+    first.used = false;
+    first.variants = responses.length > 1 ? responses : undefined;
+    let tagged = false;
+    for (const response of responses) {
+      response.discarded = false;
+      if (response.tags.length > 0) tagged = true;
+    }
+    if (!tagged) return;
+    const tags = responses.map((response) => response.tags);
+    this.#tagged.set(slot, tags);
+    for (const some of tags) this.#tags.add(key, some);
+  }
+
+  /** @returns the number of responses removed. */
+  #remove(slot: number, evicted: boolean): number {
+    const first = this.#first[slot] as StoredResponse;
+    const responses = variantsOf(first);
+    this.#table.remove(this.#hashes[slot] as number, slot);
+    this.#recency.remove(slot);
+    this.#first[slot] = undefined;
+    this.#free.push(slot);
+    this.#size -= this.#sizes[slot] as number;
+    this.#resources--;
+    this.#responses -= responses.length;
+    if (evicted) this.#evictions += responses.length;
+    for (const response of responses) response.discarded = true;
+    first.variants = undefined;
+    const tagged = this.#tagged.get(slot);
+    if (tagged === undefined) return responses.length;
+    this.#tagged.delete(slot);
+    for (const tags of tagged) this.#tags.remove(first.key, tags);
+    return responses.length;
+  }
+
+  #makeRoom(bytes: number): void {
+    this.#evictDownTo(this.#maxSize - this.#reserved - bytes);
+  }
+
+  #evictDownTo(limit: number): void {
+    while (this.#size > limit && this.#resources > 0) this.#remove(this.#victim(), true);
+  }
+
+  #victim(): number {
+    for (let i = 0; i < SECOND_CHANCES; i++) {
+      const slot = this.#recency.oldest;
+      const first = this.#first[slot] as StoredResponse;
+      if (!first.used) return slot;
+      first.used = false;
+      this.#recency.touch(slot);
+    }
+    return this.#recency.oldest;
+  }
+
+  #filter(slot: number, drop: (response: StoredResponse) => boolean): number {
+    const first = this.#first[slot];
+    if (first === undefined) return 0;
+    const { variants } = first;
+    if (variants === undefined) return drop(first) ? this.#remove(slot, false) : 0;
+    const kept = variants.filter((response) => !drop(response));
+    const removed = variants.length - kept.length;
+    if (removed > 0) this.set(first.key, kept);
+    return removed;
   }
 }

@@ -31,7 +31,7 @@ export function partialContent(
     const first = positions[0] as number;
     const last = positions[1] as number;
     base.push('Content-Range', `bytes ${first}-${last}/${stored.length}`);
-    return answer(base, sliceChunks(stored.chunks, first, last), last - first + 1);
+    return answer(base, sliceChunks(stored.body, first, last), last - first + 1);
   }
   const type = firstValue(stored.fields, 'content-type');
   const fields: string[] = [];
@@ -88,7 +88,7 @@ function multipart(
     const last = positions[i + 1] as number;
     const range = `Content-Range: bytes ${first}-${last}/${stored.length}`;
     chunks.push(Buffer.from(`${separator}${boundary}\r\n${typeLine}${range}\r\n\r\n`, 'latin1'));
-    chunks.push(...sliceChunks(stored.chunks, first, last));
+    chunks.push(...sliceChunks(stored.body, first, last));
     separator = '\r\n--';
   }
   chunks.push(Buffer.from(`\r\n--${boundary}--\r\n`, 'latin1'));

@@ -3,6 +3,7 @@ import { scanDirectives } from './directiveScanner.ts';
 import { isToken, lowerCaseList } from './fields.ts';
 import type { Fields } from './fields.ts';
 import { combinedValue } from './fields.ts';
+import { copyText } from './latin1.ts';
 
 /**
  * The cache directives of one response (RFC 9111 §5.2.2, RFC 5861, RFC 8246).
@@ -137,6 +138,6 @@ export function parseResponseDirectives(fields: Fields): ResponseDirectives {
   if (value.length > LATELY_LENGTH) return directives;
   if (lately.size >= LATELY_LIMIT) lately.clear();
   // A copy: the value may be a piece of a whole head, which would be kept with it.
-  lately.set(Buffer.from(value, 'latin1').toString('latin1'), directives);
+  lately.set(copyText(value), directives);
   return directives;
 }

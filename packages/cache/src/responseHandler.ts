@@ -8,11 +8,12 @@ import type { Freshener } from './freshener.ts';
 import type { GroupKeeper } from './groupKeeper.ts';
 import { invalidatedTargets } from './invalidation.ts';
 import type { InvalidationLog } from './invalidationLog.ts';
+import { copyText } from './latin1.ts';
 import type { CacheRequest, CacheResponse } from './messages.ts';
 import type { ResolvedOptions } from './options.ts';
 import { mayReuseOnError } from './reuse.ts';
 import { whyNotStorable } from './storable.ts';
-import type { CacheStore } from './store.ts';
+import { variantsOf, type CacheStore } from './store.ts';
 import { storedFields } from './storedFields.ts';
 import { StoredResponse } from './storedResponse.ts';
 import { StoreTask } from './storeTask.ts';
@@ -192,7 +193,13 @@ export class ResponseHandler {
     if (vary === '*') return 'vary-star';
     const announced = announcedLength(response);
     if (announced > options.maxEntrySize) return 'too-large';
-    const stored = new StoredResponse(decision.key, response.status, response.reason);
+    const { origin, target } = decision;
+    const stored = new StoredResponse(
+      origin,
+      copyText(target),
+      response.status,
+      sharedReason(response.reason),
+    );
     stored.announcedLength = announced;
     stored.tags = tagsOf(response.fields, options.tagFields, options.maxTags);
     freshener.setVary(stored, vary, (decision.request as CacheRequest).fields);
@@ -204,13 +211,26 @@ export class ResponseHandler {
 
   #drop(stored: StoredResponse): void {
     const { store } = this.#parts;
-    const resource = store.peek(stored.key);
-    if (resource?.responses.includes(stored) !== true) return;
+    const responses = variantsOf(store.peek(stored.key));
+    if (!responses.includes(stored)) return;
     store.set(
       stored.key,
-      resource.responses.filter((other) => other !== stored),
+      responses.filter((other) => other !== stored),
     );
   }
+}
+
+const reasons = new Map<string, string>();
+
+/** There are few: what is stored shares them, and none keeps a whole head alive. */
+function sharedReason(reason: string): string {
+  let shared = reasons.get(reason);
+  if (shared === undefined) {
+    if (reasons.size >= 64) reasons.clear();
+    shared = copyText(reason);
+    reasons.set(shared, shared);
+  }
+  return shared;
 }
 
 /** Neither freshness nor validator, and no field of ours to go by: nothing to store (RFC 9111 §3, last paragraph). */

@@ -1,5 +1,5 @@
 import type { Fields } from './fields.ts';
-import type { StoredResource } from './store.ts';
+import { variantsOf } from './store.ts';
 import type { StoredResponse } from './storedResponse.ts';
 import type { VaryNormalisation } from './vary.ts';
 import { variantKey } from './vary.ts';
@@ -20,11 +20,12 @@ export function matchesVary(
  * where some have `Vary` and some have not, one of those that have it.
  */
 export function choose(
-  resource: StoredResource,
+  first: StoredResponse,
   request: Fields,
   normalisation: VaryNormalisation,
 ): StoredResponse | undefined {
-  const responses = resource.responses;
+  if (first.variants === undefined) return matchesVary(first, request, normalisation) ? first : undefined;
+  const responses = first.variants;
   let plain: StoredResponse | undefined;
   // Variants of a resource mostly vary on the same fields: the request's part of the key is made once for them.
   let names: readonly string[] | undefined;
@@ -46,12 +47,11 @@ export function choose(
 
 /** All stored responses that could be chosen for a request, most recent first (RFC 9111 §4.3.4). */
 export function matching(
-  resource: StoredResource | undefined,
+  first: StoredResponse | undefined,
   request: Fields,
   normalisation: VaryNormalisation,
 ): StoredResponse[] {
-  if (resource === undefined) return [];
-  return resource.responses.filter((stored) => matchesVary(stored, request, normalisation));
+  return variantsOf(first).filter((stored) => matchesVary(stored, request, normalisation));
 }
 
 function sameNames(a: readonly string[], b: readonly string[]): boolean {
@@ -63,16 +63,14 @@ function sameNames(a: readonly string[], b: readonly string[]): boolean {
 
 /** Puts a new response among those of a resource: in place of all that match its request, most recent first. */
 export function withResponse(
-  resource: StoredResource | undefined,
+  first: StoredResponse | undefined,
   added: StoredResponse,
   request: Fields,
   normalisation: VaryNormalisation,
   maxVariants: number,
 ): StoredResponse[] {
-  const kept =
-    resource === undefined
-      ? []
-      : resource.responses.filter((stored) => !matchesVary(stored, request, normalisation));
+  if (first === undefined) return [added];
+  const kept = variantsOf(first).filter((stored) => !matchesVary(stored, request, normalisation));
   // The sort is stable: of equal dates the one stored last comes first.
   kept.unshift(added);
   kept.sort((a, b) => b.date - a.date);

@@ -1,12 +1,5 @@
 import type { StoredResponse } from './storedResponse.ts';
 
-/** Everything stored under one primary key: the variants of one resource. Never changed, only replaced. */
-export interface StoredResource {
-  readonly key: string;
-  /** Most recent first (RFC 9111 §4: by `Date`). At least one. */
-  readonly responses: readonly StoredResponse[];
-}
-
 /** Counts of a store. */
 export interface StoreCounts {
   /** Bytes held, those being written among them. */
@@ -25,15 +18,18 @@ export interface StoreCounts {
  * Where complete responses are kept. The cache is written against this interface, so that a second level (shared
  * memory, another process) can stand behind the first: `get` answers at once with what is near, and may start
  * fetching what is not.
+ *
+ * A primary key is an origin and a target, one behind the other. All responses under one are reached from the most
+ * recent of them: see {@link variantsOf}.
  */
 export interface CacheStore {
-  /** The resource, marked as used lately. */
-  get(key: string): StoredResource | undefined;
-  /** The resource, not marked. */
-  peek(key: string): StoredResource | undefined;
-  /** Replaces the resource; no responses removes it. `false` when it does not fit. */
+  /** The most recent response (RFC 9111 §4: by `Date`) under `origin + target`, marked as used lately. */
+  get(origin: string, target: string): StoredResponse | undefined;
+  /** The same, not marked. */
+  peek(key: string): StoredResponse | undefined;
+  /** Replaces what is stored under the key, most recent first; none removes it. `false` when it does not fit. */
   set(key: string, responses: readonly StoredResponse[]): boolean;
-  /** Removes the resource. @returns the number of responses removed. */
+  /** Removes what is stored under the key. @returns the number of responses removed. */
   delete(key: string): number;
   /** Sets bytes aside for a body that is being written; evicts to make room. `false` when there is none. */
   reserve(bytes: number): boolean;
@@ -50,4 +46,11 @@ export interface CacheStore {
   /** Evicts until no more than `bytes` are held, as far as that is possible. @returns the number removed. */
   shrink(bytes: number): number;
   counts(): StoreCounts;
+}
+
+const NONE: readonly StoredResponse[] = [];
+
+/** All responses under one key, most recent first; `first` is what a store gave for it. */
+export function variantsOf(first: StoredResponse | undefined): readonly StoredResponse[] {
+  return first === undefined ? NONE : (first.variants ?? [first]);
 }

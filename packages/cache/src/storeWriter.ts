@@ -1,4 +1,5 @@
-import type { StoredResponse } from './storedResponse.ts';
+import { copyText, latin1 } from './latin1.ts';
+import { SMALL_BODY, type StoredResponse } from './storedResponse.ts';
 
 /** Chunks below this are gathered in blocks, so that a body of tiny chunks costs little more than its bytes. */
 const SMALL_CHUNK = 2048;
@@ -35,12 +36,14 @@ export class StoreWriter {
   #block: Buffer | undefined = undefined;
   #blockUsed = 0;
   #reserved = 0;
+  #pieces = 0;
 
   /** @param limit largest body that is kept, in bytes. */
   constructor(stored: StoredResponse, limit: number, target: WriterTarget) {
     this.stored = stored;
     this.#limit = limit;
     this.#target = target;
+    if (stored.announcedLength > SMALL_BODY) stored.text = undefined;
   }
 
   /**
@@ -48,18 +51,22 @@ export class StoreWriter {
    *
    * @param owned `true`: the caller will never change the bytes again, they may be kept as they are. `false`: the
    * memory is used again after this call, so they are copied if they are needed.
+   * @param start where in `chunk` the bytes begin, and `end` where they end.
    */
-  write(chunk: Uint8Array, owned: boolean): void {
-    if (chunk.byteLength === 0 || this.#isOver()) return;
+  write(chunk: Uint8Array, owned: boolean, start = 0, end: number = chunk.byteLength): void {
+    const bytes = end - start;
+    if (bytes === 0 || this.#isOver()) return;
     const stored = this.stored;
-    stored.length += chunk.byteLength;
-    if (this.state === 'keeping' && !this.#mayKeep(chunk.byteLength)) {
+    stored.length += bytes;
+    if (this.state === 'keeping' && !this.#mayKeep(bytes)) {
+      this.#textToChunk();
       this.state = 'streaming';
       this.#giveBack();
       this.#target.stoppedKeeping(this);
     }
     if (this.#isOver()) return; // nobody reads on: see stoppedKeeping
-    this.#append(chunk, owned);
+    if (stored.text !== undefined && stored.length <= SMALL_BODY) this.#appendText(chunk, start, end);
+    else this.#append(bytes === chunk.byteLength ? chunk : chunk.subarray(start, end), owned);
     this.#target.written(this);
   }
 
@@ -72,6 +79,7 @@ export class StoreWriter {
       return;
     }
     this.#trimBlock();
+    if (this.#pieces > 1 && stored.text !== undefined) stored.text = copyText(stored.text);
     const keeping = this.state === 'keeping';
     this.#giveBack();
     this.state = 'stored';
@@ -105,10 +113,27 @@ export class StoreWriter {
     this.#reserved = 0;
   }
 
+  /** Small bodies are text from the beginning: they cost no buffer. */
+  #appendText(chunk: Uint8Array, start: number, end: number): void {
+    const piece = latin1(chunk, start, end);
+    this.stored.text = this.#pieces++ === 0 ? piece : (this.stored.text as string) + piece;
+  }
+
+  /** The body is not small after all. Who reads along goes on at the same place of the first chunk. */
+  #textToChunk(): void {
+    const { stored } = this;
+    if (stored.text === undefined) return;
+    if (stored.text !== '') {
+      const bytes = Buffer.allocUnsafeSlow(stored.text.length);
+      bytes.write(stored.text, 0, 'latin1');
+      stored.chunks.push(bytes);
+    }
+    stored.text = undefined;
+  }
+
   #append(chunk: Uint8Array, owned: boolean): void {
-    // A body in one small chunk needs no block.
-    const whole = chunk.byteLength === this.stored.announcedLength;
-    if (chunk.byteLength < SMALL_CHUNK && !whole) {
+    this.#textToChunk();
+    if (chunk.byteLength < SMALL_CHUNK) {
       this.#appendSmall(chunk);
       return;
     }

@@ -1,6 +1,7 @@
 import { combinedValue, equalsIgnoreCase, firstValue, lowerCaseList } from './fields.ts';
 import type { Fields } from './fields.ts';
 import { formatHttpDate } from './httpDate.ts';
+import { copyText } from './latin1.ts';
 import type { ResponseDirectives } from './responseDirectives.ts';
 
 /**
@@ -37,7 +38,7 @@ function isNeverStored(name: string): boolean {
     never = NEVER_STORED.has(name.toLowerCase());
     if (spellings.size >= 512) spellings.clear();
     // A copy: the name may be a piece of a whole head, which would be kept with it.
-    spellings.set(Buffer.from(name, 'latin1').toString('latin1'), never);
+    spellings.set(copyText(name), never);
   }
   return never;
 }
@@ -135,13 +136,5 @@ export function headOf(status: number, reason: string, fields: Fields): string {
   for (let i = 0; i + 1 < fields.length; i += 2) {
     head += `${fields[i] as string}: ${fields[i + 1] as string}\r\n`;
   }
-  return flat(head);
-}
-
-/**
- * The same string in one piece. Concatenation makes a tree of pieces, and pieces cut from a network read keep that
- * whole read alive: neither is wanted in what is stored for long.
- */
-function flat(text: string): string {
-  return Buffer.from(text, 'latin1').toString('latin1');
+  return head;
 }

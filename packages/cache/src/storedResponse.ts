@@ -1,8 +1,11 @@
 import { sampledChecksum } from './checksum.ts';
+import { MAX_DELTA_SECONDS as MAX_SECONDS } from './deltaSeconds.ts';
 import type { Fields } from './fields.ts';
-import { firstValue } from './fields.ts';
+import { fieldIndex, firstValue } from './fields.ts';
 import { correctedInitialAge, dateValue, freshnessLifetime } from './freshness.ts';
-import type { FreshnessLifetime, HeuristicPolicy, InvalidAge } from './freshness.ts';
+import type { HeuristicPolicy, InvalidAge } from './freshness.ts';
+import { copyText } from './latin1.ts';
+import { cutFields, type Cut } from './recentFields.ts';
 import type { ResponseDirectives } from './responseDirectives.ts';
 import { headOf, notModifiedFields } from './storedFields.ts';
 
@@ -17,11 +20,11 @@ export interface FreshnessPolicy extends HeuristicPolicy {
 
 const NOTHING: readonly string[] = [];
 
-/** Bytes that a stored response costs beside its body and text: objects, arrays, map and list entries. */
-export const ENTRY_OVERHEAD = 1680;
-/** Bodies up to this are also kept as a string: see `StoredResponse.text`. */
+/** Bytes that a stored response costs beside its body and text: objects, arrays, table and list entries. */
+export const ENTRY_OVERHEAD = 560;
+/** Bodies up to this are kept as a latin1 string, so that they leave in one write with their head. */
 export const SMALL_BODY = 4096;
-/** Bytes for one string of a field line. */
+/** Bytes for one string beside its characters. */
 const STRING_OVERHEAD = 32;
 /** Bytes for one chunk object. */
 const CHUNK_OVERHEAD = 160;
@@ -34,6 +37,13 @@ export class StoredResponse {
   // What every hit looks at stands first, side by side in memory: in a large store each further cache line
   // costs as much as the rest of the look-up.
 
+  /** The primary key in two parts: `scheme://authority`, and path with query. */
+  readonly origin: string;
+  readonly target: string;
+  /** Looked up since the store looked at it last. For the store. */
+  used = false;
+  /** All responses under the same key, this one first; `undefined` where there is no other. For the store. */
+  variants: readonly StoredResponse[] | undefined = undefined;
   /** Names that `Vary` nominates, sorted; empty without `Vary`. */
   vary: readonly string[] = NOTHING;
   /** Unqualified `no-cache`: validate on every use (§5.2.2.4). */
@@ -44,39 +54,26 @@ export class StoredResponse {
   ageBase = 0;
   readonly status: number;
   readonly reason: string;
-  /** Stored field lines without `Content-Length`, `Age` and hop-by-hop fields; see `storedFields`. */
-  fields: Fields = NOTHING;
-  /** Body as it came. Shared by all readers: never changed. */
+  /** The body as latin1 text, as long as it is small; `undefined`: it is in {@link chunks}. */
+  text: string | undefined = '';
+  /** A larger body as it came. Shared by all readers: never changed. */
   chunks: Uint8Array[] = [];
   /** Bytes of the body so far. */
   length = 0;
   /** The body has arrived whole. */
   complete = false;
-  /** Made when first asked for, like all below: much of what is stored is never asked for again. */
   #head = '';
-  #text: string | undefined = undefined;
-  // The last lines written for a hit: they change once a second.
-  #hitAge = -1;
-  #hitLines = '';
-  #hitStatus = '';
 
   // Everything else.
 
-  /** Primary key of the resource. */
-  readonly key: string;
   /** Length that the backend announced, or -1. */
   announcedLength = -1;
   /** No longer to be used: removed, replaced or invalidated while somebody still held it. */
   discarded = false;
-  /** Clock when the request was forwarded (RFC 9111 §4.2.3). */
-  requestTime = 0;
   /** Clock when the head was received or last validated (§4.2.3). */
   responseTime = 0;
   /** `Date`, or the time of receipt. */
   date = 0;
-  /** Freshness lifetime (§4.2.1). */
-  lifetime = 0;
-  lifetimeSource: FreshnessLifetime['source'] = 'none';
   /** Stale may be served, while validating, up to then (RFC 5861 §3). */
   staleWhileRevalidateUntil = 0;
   /** Stale may be served on errors up to then (RFC 5861 §4). */
@@ -85,23 +82,31 @@ export class StoredResponse {
   mustRevalidate = false;
   /** `immutable` (RFC 8246). */
   immutable = false;
-  etag: string | undefined = undefined;
-  lastModified: string | undefined = undefined;
+  /** There is `ETag` or `Last-Modified` to validate it by. */
+  hasValidator = false;
   /** Values of those fields in the request (§4.1). */
   variantKey = '';
   /** Tags for purging. */
   tags: readonly string[] = NOTHING;
   /** A background validation is on its way until then (RFC 5861 §3), so that there is only one. */
   revalidatingUntil = 0;
-  /** Sampled checksum of the body, or -1 when it is not checked. */
+  /** Sampled checksum of the chunks, or -1 when there is nothing to check: text cannot be written over. */
   checksum = -1;
-  #notModifiedHead = '';
+  /** Stored field lines while the head is not made. */
+  #fields: Fields | undefined = NOTHING;
+  #cut: Cut | undefined = undefined;
   #textLength = 0;
 
-  constructor(key: string, status: number, reason: string) {
-    this.key = key;
+  constructor(origin: string, target: string, status: number, reason: string) {
+    this.origin = origin;
+    this.target = target;
     this.status = status;
     this.reason = reason;
+  }
+
+  /** Primary key of the resource. */
+  get key(): string {
+    return this.origin + this.target;
   }
 
   /** Takes over field lines and all that follows from them. */
@@ -113,16 +118,14 @@ export class StoredResponse {
     responseTime: number,
     policy: FreshnessPolicy,
   ): void {
-    this.fields = fields;
-    this.requestTime = requestTime;
+    this.#fields = fields;
+    this.#cut = undefined;
     this.responseTime = responseTime;
     this.date = dateValue(fields, responseTime);
-    const freshness = freshnessLifetime(this.status, fields, directives, responseTime, policy);
-    this.lifetime = freshness.lifetime;
-    this.lifetimeSource = freshness.source;
+    const { lifetime } = freshnessLifetime(this.status, fields, directives, responseTime, policy);
     const initialAge = correctedInitialAge(received, requestTime, responseTime, policy.invalidAge);
     this.ageBase = responseTime - initialAge;
-    this.freshUntil = this.ageBase + this.lifetime;
+    this.freshUntil = this.ageBase + lifetime;
     this.noCache = directives.noCache;
     this.immutable = directives.immutable;
     this.mustRevalidate = forbidsStale(directives, policy);
@@ -131,48 +134,57 @@ export class StoredResponse {
     const staleAllowed = !this.mustRevalidate && !this.noCache;
     this.staleWhileRevalidateUntil = this.freshUntil + (staleAllowed ? whileRevalidate : 0);
     this.staleIfErrorUntil = this.freshUntil + (staleAllowed ? ifError : 0);
-    this.etag = firstValue(fields, 'etag');
-    this.lastModified = firstValue(fields, 'last-modified');
-    let length = 64;
+    this.hasValidator = fieldIndex(fields, 'etag') >= 0 || fieldIndex(fields, 'last-modified') >= 0;
+    let length = 24 + this.reason.length + 'Content-Length: 1234567\r\n'.length;
     for (let i = 0; i < fields.length; i++) length += (fields[i] as string).length + 2;
     this.#textLength = length;
-    this.#forget();
+    this.#head = '';
+    if (this.complete) this.#settle();
   }
 
   /** The body is whole: from now on the response can be served from the store. */
   finish(): void {
     this.complete = true;
-    this.checksum = sampledChecksum(this.chunks, this.length);
-    this.#forget();
+    if (this.text === undefined) this.checksum = sampledChecksum(this.chunks, this.length);
+    this.#head = '';
+    this.#settle();
+  }
+
+  /** Stored field lines without `Content-Length`, `Age` and hop-by-hop fields, flat; see `storedFields`. */
+  get fields(): Fields {
+    if (this.#fields !== undefined) return this.#fields;
+    const known = this.#cut?.fields;
+    if (known !== undefined) return known;
+    const lengthLine = this.framedLength < 0 ? 0 : this.#lengthLine().length;
+    this.#cut = cutFields(lengthLine === 0 ? this.#head : this.#head.slice(0, -lengthLine));
+    return this.#cut.fields as Fields;
+  }
+
+  /** `ETag`, if there is one. */
+  get etag(): string | undefined {
+    return this.hasValidator ? firstValue(this.fields, 'etag') : undefined;
+  }
+
+  /** `Last-Modified`, if there is one. */
+  get lastModified(): string | undefined {
+    return this.hasValidator ? firstValue(this.fields, 'last-modified') : undefined;
   }
 
   /** Status line and field lines, with `Content-Length` if the length is known; no empty line at the end. */
   get head(): string {
-    if (this.#head === '') {
-      const length = this.framedLength;
-      const fields = length >= 0 ? [...this.fields, 'Content-Length', String(length)] : this.fields;
-      this.#head = headOf(this.status, this.reason, fields);
-    }
+    if (this.#head === '') this.#head = this.#makeHead();
     return this.#head;
   }
 
   /** The same for a 304 made from this response. */
   get notModifiedHead(): string {
-    if (this.#notModifiedHead === '') {
-      this.#notModifiedHead = headOf(304, 'Not Modified', notModifiedFields(this.fields));
-    }
-    return this.#notModifiedHead;
+    return headOf(304, 'Not Modified', notModifiedFields(this.fields));
   }
 
-  /**
-   * A complete small body as a latin1 string, byte for byte, so that it can leave in one write with the head;
-   * `undefined` for others.
-   */
-  get text(): string | undefined {
-    if (this.#text === undefined && this.complete && this.length <= SMALL_BODY) {
-      this.#text = Buffer.concat(this.chunks).toString('latin1');
-    }
-    return this.#text;
+  /** The body so far as bytes. */
+  get body(): readonly Uint8Array[] {
+    if (this.text === undefined) return this.chunks;
+    return this.length === 0 ? [] : [Buffer.from(this.text, 'latin1')];
   }
 
   /** Value for `Content-Length`, or -1: not known as yet, or none because of the status (RFC 9110 §8.6). */
@@ -184,33 +196,19 @@ export class StoredResponse {
   /** Current age in whole seconds (RFC 9111 §4.2.3), 0 or more. */
   age(now: number): number {
     const age = Math.floor((now - this.ageBase) / 1000);
-    return age > 0 ? Math.min(age, 2_147_483_648) : 0;
+    return age > 0 ? Math.min(age, MAX_SECONDS) : 0;
   }
 
   /** Remaining freshness in whole seconds, negative when stale (RFC 9211 §2.4). */
   ttl(now: number): number {
-    return Math.max(-2_147_483_648, Math.floor((this.freshUntil - now) / 1000));
-  }
-
-  /** `Age` and `Cache-Status` lines of a hit, made once a second. `member` is the cache's name as it is written. */
-  hitLines(now: number, member: string): string {
-    const age = this.age(now);
-    if (age !== this.#hitAge) this.#renewHit(age, now, member);
-    return this.#hitLines;
-  }
-
-  /** The `Cache-Status` member of a hit; same renewal as {@link hitLines}. */
-  hitStatus(now: number, member: string): string {
-    const age = this.age(now);
-    if (age !== this.#hitAge) this.#renewHit(age, now, member);
-    return this.#hitStatus;
+    const ttl = Math.floor((this.freshUntil - now) / 1000);
+    return ttl < -MAX_SECONDS ? -MAX_SECONDS : Math.min(ttl, MAX_SECONDS);
   }
 
   /** To be treated as stale from `now` on: a HEAD response disagreed with it (RFC 9111 §4.3.5). */
   expire(now: number): void {
     this.freshUntil = Math.min(this.freshUntil, now);
     this.staleWhileRevalidateUntil = this.freshUntil;
-    this.#hitAge = -1;
   }
 
   /** Whether it may be shared with requests that arrived before it did: fresh, and not to be validated first (§4). */
@@ -220,31 +218,32 @@ export class StoredResponse {
 
   /** Of no use any more: stale, past every `stale-*`, and not worth a validation. `keepStale` in milliseconds. */
   isUseless(now: number, keepStale: number): boolean {
+    if (now < this.freshUntil) return false;
     const usable = Math.max(this.freshUntil, this.staleWhileRevalidateUntil, this.staleIfErrorUntil);
-    const validator = this.etag !== undefined || this.lastModified !== undefined;
-    return now >= (validator ? usable + keepStale : usable);
+    return now >= (this.hasValidator ? usable + keepStale : usable);
   }
 
   /** Bytes that this response counts for: body, text, key and overhead. */
   get bytes(): number {
-    // Text counts for the field lines, the head and the head of a 304, made or not, so that it stays the same.
-    const text = this.#textLength * 3 + this.key.length + this.variantKey.length;
-    const strings = this.fields.length + this.tags.length * 4;
-    const objects = strings * STRING_OVERHEAD + this.chunks.length * CHUNK_OVERHEAD;
-    const body = this.length <= SMALL_BODY ? this.length * 2 : this.length;
-    return ENTRY_OVERHEAD + text + objects + body;
+    const text = this.#textLength + this.target.length + this.variantKey.length;
+    let objects = this.chunks.length * CHUNK_OVERHEAD;
+    for (const tag of this.tags) objects += tag.length + STRING_OVERHEAD * 4;
+    return ENTRY_OVERHEAD + text + objects + this.length;
   }
 
-  #renewHit(age: number, now: number, member: string): void {
-    this.#hitAge = age;
-    this.#hitStatus = `${member}; hit; ttl=${this.ttl(now)}`;
-    this.#hitLines = `Age: ${age}\r\nCache-Status: ${this.#hitStatus}\r\n`;
+  #lengthLine(): string {
+    return `Content-Length: ${this.framedLength}\r\n`;
   }
 
-  #forget(): void {
-    this.#hitAge = -1;
-    this.#head = '';
-    this.#notModifiedHead = '';
+  #makeHead(): string {
+    const head = headOf(this.status, this.reason, this.fields);
+    return copyText(this.framedLength < 0 ? head : head + this.#lengthLine());
+  }
+
+  /** Complete: the head is one string, and its fields are not kept beside it. */
+  #settle(): void {
+    this.#head = this.#makeHead();
+    this.#fields = undefined;
   }
 }
 

@@ -1,5 +1,6 @@
 import { combinedValue, fieldIndex } from './fields.ts';
 import type { Fields } from './fields.ts';
+import { copyText } from './latin1.ts';
 
 /** Which keys have a tag. As large as what is stored, and counted there: an entry holds its tags. */
 export class TagIndex {
@@ -51,7 +52,7 @@ export function tagsOf(fields: Fields, names: readonly string[], limit: number):
     const value = combinedValue(fields, name);
     if (value === undefined) continue;
     for (const tag of value.split(/[\s,]+/)) {
-      if (tag !== '' && tag.length <= MAX_TAG_LENGTH && tags.size < limit) tags.add(tag);
+      if (tag !== '' && tag.length <= MAX_TAG_LENGTH && tags.size < limit) tags.add(copyText(tag));
     }
   }
   return [...tags];

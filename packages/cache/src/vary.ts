@@ -1,5 +1,6 @@
 import { combinedValue, isToken, lowerCaseList, quotedStringEnd, trimOws } from './fields.ts';
 import type { Fields } from './fields.ts';
+import { copyText } from './latin1.ts';
 
 /**
  * How the values of two requests are compared (RFC 9111 §4.1):
@@ -21,9 +22,22 @@ const NO_NAMES: readonly string[] = [];
 export function varyNames(fields: Fields): readonly string[] | '*' {
   const value = combinedValue(fields, 'vary');
   if (value === undefined) return NO_NAMES;
+  // Few different ones come again and again, and what is stored shares them.
+  let names = knownNames.get(value);
+  if (names !== undefined) return names;
+  names = readNames(value);
+  if (value.length > LATELY_LENGTH) return names;
+  if (knownNames.size >= LATELY_LIMIT) knownNames.clear();
+  knownNames.set(copyText(value), names);
+  return names;
+}
+
+const knownNames = new Map<string, readonly string[] | '*'>();
+
+function readNames(value: string): readonly string[] | '*' {
   const names = lowerCaseList(value);
   if (names.some((name) => name === '*' || !isToken(name))) return '*';
-  return [...new Set(names)].sort();
+  return [...new Set(names)].sort().map(copyText);
 }
 
 /**
@@ -62,7 +76,7 @@ export function normaliseValue(name: string, value: string, normalisation: VaryN
     if (memo.length > LATELY_LENGTH) return normal;
     if (lately.size >= LATELY_LIMIT) lately.clear();
     // Copies: pieces of a request's head would keep all of it.
-    lately.set(Buffer.from(memo, 'latin1').toString('latin1'), normal);
+    lately.set(copyText(memo), copyText(normal));
   }
   return normal;
 }

@@ -72,7 +72,7 @@ describe('coalescing (RFC 9111 §4)', () => {
       };
       cache.follow(cache.lookup(get('/'), START), sink);
     }
-    const chunk = new Uint8Array(4096);
+    const chunk = new Uint8Array(4097);
     const writer = writerOf(cache, leader);
     writer.write(chunk, true);
     expect(seen).toHaveLength(2);

@@ -171,7 +171,7 @@ describe('failures of the cache', () => {
       onError: (error) => errors.push(error),
     });
     const corrupt = (now: number): string => {
-      const body = new Uint8Array(4096);
+      const body = new Uint8Array(4097);
       const decision = cache.lookup(get('/'), now);
       const { writer } = cache.responded(decision, { status: 200, reason: '', fields: FRESH }, now);
       writer?.write(body, true);
