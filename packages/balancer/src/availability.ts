@@ -10,29 +10,35 @@ export interface AvailabilityLimits {
   readonly slowStart: SlowStartOptions;
 }
 
+/** What a backend needs a closer look for. */
+const carefulBits = StateBit.halfOpen | StateBit.warming | StateBit.probation;
+
+/** Attempts at a time at a backend that came back from an ejection, until one of them succeeds. */
+const probationTrials = 2;
+
 /**
  * May a backend take the request at hand? Composed here, outside of the algorithms: healthy, in service, not
- * ejected, circuit closed or with a free trial, not tried before, and, while it starts slowly, let in by its
- * growing share. One object per group, set up anew by `begin` for every pick.
+ * ejected, circuit closed or with a free trial, not tried before, and, while it is on probation or starts slowly, let
+ * in by the number of trials or its growing share. One object per group, set up anew by `begin` for every pick.
  */
 export class Availability {
-  /** Some backend was passed over only because it starts slowly. */
-  passedOverWarming: boolean;
+  /** Some backend was passed over only because it has just come back. */
+  passedOver: boolean;
   readonly #cells: Int32Array;
   readonly #random: () => number;
   #now: number;
   #tried: readonly Backend[] | undefined;
-  #ignoreWarming: boolean;
+  #ignoreReturn: boolean;
   #halfOpenTrials: number;
   #slowStart: SlowStartOptions;
 
   constructor(table: BackendTable, random: () => number, limits: AvailabilityLimits) {
-    this.passedOverWarming = false;
+    this.passedOver = false;
     this.#cells = table.cells;
     this.#random = random;
     this.#now = 0;
     this.#tried = undefined;
-    this.#ignoreWarming = false;
+    this.#ignoreReturn = false;
     this.#halfOpenTrials = limits.halfOpenTrials;
     this.#slowStart = limits.slowStart;
   }
@@ -50,19 +56,19 @@ export class Availability {
   begin(now: number, tried: readonly Backend[] | undefined): void {
     this.#now = now;
     this.#tried = tried;
-    this.#ignoreWarming = false;
-    this.passedOverWarming = false;
+    this.#ignoreReturn = false;
+    this.passedOver = false;
   }
 
-  /** For the second round, when slow start alone left nobody: all warm up at once then. */
-  ignoreWarming(): void {
-    this.#ignoreWarming = true;
+  /** For the second round, when care for those that have just come back left nobody. */
+  ignoreReturn(): void {
+    this.#ignoreReturn = true;
   }
 
   admits(backend: Backend): boolean {
     const state = read(this.#cells, backend.cell + Cell.state);
     if ((state & blockingBits) !== 0 || this.wasTried(backend)) return false;
-    if ((state & (StateBit.halfOpen | StateBit.warming)) === 0) return true;
+    if ((state & carefulBits) === 0) return true;
     return this.#hasFreeTrial(backend, state) && this.#letsIn(backend, state, this.#random());
   }
 
@@ -73,7 +79,7 @@ export class Availability {
   admitsClient(backend: Backend, clientHash: number): boolean {
     const state = read(this.#cells, backend.cell + Cell.state);
     if ((state & blockingBits) !== 0 || this.wasTried(backend)) return false;
-    if ((state & (StateBit.halfOpen | StateBit.warming)) === 0) return true;
+    if ((state & carefulBits) === 0) return true;
     const draw = mix32(clientHash ^ backend.cell) / 2 ** 32;
     return this.#hasFreeTrial(backend, state) && this.#letsIn(backend, state, draw);
   }
@@ -94,15 +100,19 @@ export class Availability {
   }
 
   #hasFreeTrial(backend: Backend, state: number): boolean {
-    if ((state & StateBit.halfOpen) === 0) return true;
-    return read(this.#cells, backend.cell + Cell.trials) < this.#halfOpenTrials;
+    if ((state & (StateBit.halfOpen | StateBit.probation)) === 0) return true;
+    const trials = read(this.#cells, backend.cell + Cell.trials);
+    if ((state & StateBit.halfOpen) !== 0 && trials >= this.#halfOpenTrials) return false;
+    if ((state & StateBit.probation) === 0 || this.#ignoreReturn || trials < probationTrials) return true;
+    this.passedOver = true;
+    return false;
   }
 
   #letsIn(backend: Backend, state: number, draw: number): boolean {
-    if ((state & StateBit.warming) === 0 || this.#ignoreWarming) return true;
+    if ((state & StateBit.warming) === 0 || this.#ignoreReturn) return true;
     const since = read(this.#cells, backend.cell + Cell.warmSince);
     if (draw < warmShare(this.#slowStart, since, this.#now)) return true;
-    this.passedOverWarming = true;
+    this.passedOver = true;
     return false;
   }
 }

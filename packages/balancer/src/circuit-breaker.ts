@@ -70,25 +70,8 @@ export class CircuitBreaker {
     this.#counts = counts;
   }
 
-  /** Called as an attempt starts at a half-open backend. */
-  trialStarted(backend: Backend): void {
-    Atomics.add(this.#table.cells, backend.cell + Cell.trials, 1);
-  }
-
-  /** Called as an attempt ends at a half-open backend without saying anything about it. */
-  trialEnded(backend: Backend): void {
-    const { cells } = this.#table;
-    const cell = backend.cell + Cell.trials;
-    for (;;) {
-      const trials = read(cells, cell);
-      // Attempts from before the circuit opened end here too: never below zero.
-      if (trials <= 0 || Atomics.compareExchange(cells, cell, trials, trials - 1) === trials) return;
-    }
-  }
-
   /** Called after each success at a half-open backend. */
   succeeded(backend: Backend, now: number): void {
-    this.trialEnded(backend);
     const { cells } = this.#table;
     const successes = Atomics.add(cells, backend.cell + Cell.trialSuccesses, 1) + 1;
     if (successes < this.options.successThreshold) return;
@@ -107,7 +90,6 @@ export class CircuitBreaker {
     const bits = this.#changes.bits(backend);
     if ((bits & StateBit.circuitOpen) !== 0) return;
     if ((bits & StateBit.halfOpen) !== 0) {
-      this.trialEnded(backend);
       this.#open(backend, 'trialFailed', now);
     } else if (consecutive >= options.consecutiveFailures) {
       this.#open(backend, 'consecutiveFailures', now);

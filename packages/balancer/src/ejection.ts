@@ -8,6 +8,7 @@ import {
   Cell,
   Counter,
   elapsed,
+  Header,
   moment,
   StateBit,
   read,
@@ -95,21 +96,46 @@ export class PassiveEjection {
     this.#eject(backend, group, inARow ? 'consecutiveFailures' : 'errorRate', now);
   }
 
-  /** Ends the ejection when its time is over. @returns ms until then, 0 when it is over */
+  /**
+   * Ends the ejection when its time is over; lets more trials in on probation when those before never ended.
+   *
+   * @returns ms until then
+   */
   settle(backend: Backend, now: number): number {
     const left = elapsed(now, read(this.#table.cells, backend.cell + Cell.ejectedUntil));
     // The 32-bit clock comes round after 24.8 days without a request: nothing is ejected for so long.
     if (left > 0 && left <= this.options.maxMs) return left;
-    this.release(backend, 'ejectionTimeOver', now);
-    return 0;
+    if ((this.#changes.bits(backend) & StateBit.ejected) === 0) this.#renewTrials(backend, now);
+    else this.release(backend, 'ejectionTimeOver', now);
+    return this.options.baseMs;
   }
 
-  /** Ends an ejection, whatever time is left. The next failure ejects again: it is on probation. */
+  /** Called after a success on probation: the backend serves again, and starts slowly from now on. */
+  succeeded(backend: Backend, now: number): void {
+    const { cells } = this.#table;
+    Atomics.store(cells, backend.cell + Cell.warmSince, moment(now));
+    if (this.#changes.apply(backend, StateBit.probation, StateBit.warming) === -1) return;
+    // All threads are to look anew for what time is to end.
+    Atomics.add(cells, Header.version, 1);
+  }
+
+  #renewTrials(backend: Backend, now: number): void {
+    const { cells } = this.#table;
+    Atomics.store(cells, backend.cell + Cell.trials, 0);
+    Atomics.store(cells, backend.cell + Cell.ejectedUntil, moment(now + this.options.baseMs));
+  }
+
+  /**
+   * Ends an ejection, whatever time is left. The backend is on probation: a few requests at a time until one of them
+   * succeeds, and the next failure ejects again. One that hangs would else take clients by the dozen each time.
+   */
   release(backend: Backend, reason: string, now: number): void {
     this.#counts.reset(backend, now, this.options.consecutiveFailures - 1);
+    this.#renewTrials(backend, now);
     Atomics.store(this.#table.cells, backend.cell + Cell.returnedAt, moment(now));
     Atomics.store(this.#table.cells, backend.cell + Cell.warmSince, moment(now));
-    const before = this.#changes.apply(backend, StateBit.ejected, StateBit.warming);
+    const returned = StateBit.warming | StateBit.probation;
+    const before = this.#changes.apply(backend, StateBit.ejected, returned);
     if (before !== -1 && (before & StateBit.ejected) !== 0) {
       this.#changes.report(backend, 'ejected', 'inService', reason);
     }

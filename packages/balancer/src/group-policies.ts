@@ -52,10 +52,9 @@ export class GroupPolicies {
     now: number,
     latencyMs: number,
   ): void {
-    const halfOpen = (state & StateBit.halfOpen) !== 0;
-    if (outcome === AttemptOutcome.cancelled) {
-      if (halfOpen) this.breaker?.trialEnded(backend);
-    } else if ((state & StateBit.removed) !== 0) {
+    if ((state & (StateBit.halfOpen | StateBit.probation)) !== 0) this.#trialEnded(backend);
+    if (outcome === AttemptOutcome.cancelled) return;
+    if ((state & StateBit.removed) !== 0) {
       // It only finishes what it had: nobody needs a verdict any more.
       return;
     } else if (isFailure(outcome, latencyMs, this.#failures)) {
@@ -64,7 +63,23 @@ export class GroupPolicies {
       this.breaker?.failed(backend, consecutive, now);
     } else {
       this.#counts.succeeded(backend, now);
-      if (halfOpen) this.breaker?.succeeded(backend, now);
+      if ((state & StateBit.halfOpen) !== 0) this.breaker?.succeeded(backend, now);
+      if ((state & StateBit.probation) !== 0) this.ejection?.succeeded(backend, now);
+    }
+  }
+
+  /** Called as an attempt starts at a backend that is half-open or on probation. */
+  trialStarted(backend: Backend): void {
+    Atomics.add(this.#cells, backend.cell + Cell.trials, 1);
+  }
+
+  #trialEnded(backend: Backend): void {
+    const cells = this.#cells;
+    const cell = backend.cell + Cell.trials;
+    for (;;) {
+      const trials = read(cells, cell);
+      // Attempts from before the circuit opened, or the ejection, end here too: never below zero.
+      if (trials <= 0 || Atomics.compareExchange(cells, cell, trials, trials - 1) === trials) return;
     }
   }
 
@@ -96,8 +111,8 @@ export class GroupPolicies {
   #settleOne(backend: Backend, now: number): number {
     const bits = this.#changes.bits(backend);
     let left = Infinity;
-    if ((bits & StateBit.ejected) !== 0) {
-      if (this.ejection === undefined) this.#changes.apply(backend, StateBit.ejected, 0);
+    if ((bits & (StateBit.ejected | StateBit.probation)) !== 0) {
+      if (this.ejection === undefined) this.#changes.apply(backend, StateBit.ejected | StateBit.probation, 0);
       else left = this.ejection.settle(backend, now) || left;
     }
     if ((bits & (StateBit.circuitOpen | StateBit.halfOpen)) !== 0) {

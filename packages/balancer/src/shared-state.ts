@@ -85,6 +85,8 @@ export const StateBit = {
   removed: 32,
   halfOpen: 64,
   warming: 128,
+  /** Came back from an ejection, and has not answered yet: a few trials at a time. */
+  probation: 256,
 } as const;
 
 export const blockingBits: number =

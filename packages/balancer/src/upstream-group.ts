@@ -120,9 +120,8 @@ export class UpstreamGroup {
     const picked = backend.counter + Counter.picked;
     counters[picked] = (counters[picked] ?? 0) + 1;
     if (tree !== undefined) tree.turnTaken(backend.index, now);
-    if ((read(cells, backend.cell + Cell.state) & StateBit.halfOpen) !== 0) {
-      policies.breaker?.trialStarted(backend);
-    }
+    const onTrial = StateBit.halfOpen | StateBit.probation;
+    if ((read(cells, backend.cell + Cell.state) & onTrial) !== 0) policies.trialStarted(backend);
   }
 
   /**
@@ -239,6 +238,7 @@ export class UpstreamGroup {
   mayRetry(failed: FailedAttempt, tried: readonly Backend[], now: number): RetryDecision {
     const { eligible, backends } = this.#set;
     this.#availability.begin(now, tried);
+    this.#availability.ignoreReturn();
     const circumstances = {
       ...failed,
       otherBackendAvailable: eligible.some((backend) => this.#availability.mightAdmit(backend)),
@@ -271,13 +271,13 @@ export class UpstreamGroup {
     return this.#availability.admitsClient(backend, hashAddress(clientAddress)) ? backend : undefined;
   }
 
-  /** Nobody was admitted: those that start slowly if there are any, else the all-down policy. */
+  /** Nobody was admitted: those that have just come back if there are any, else the all-down policy. */
   #pickAmongUnwilling(context: PickContext): Backend | undefined {
     const availability = this.#availability;
-    if (availability.passedOverWarming) {
-      availability.ignoreWarming();
-      const warming = this.#configuration.selector.select(this.#set, context, availability);
-      if (warming !== undefined) return warming;
+    if (availability.passedOver) {
+      availability.ignoreReturn();
+      const returned = this.#configuration.selector.select(this.#set, context, availability);
+      if (returned !== undefined) return returned;
     }
     // Others may be picked, only not for this request: repeating it at a dead backend would not help it.
     if (this.#set.eligible.some((backend) => availability.wasTried(backend))) return undefined;
