@@ -45,7 +45,7 @@ admin: {}
       'admin',
     ]);
     expect(removed).toEqual(['listeners[0.0.0.0:8080]', 'defaultUpstream']);
-    expect(needsRestart).toEqual(['listeners[0.0.0.0:9090]', 'admin', 'listeners[0.0.0.0:8080]']);
+    expect(needsRestart).toEqual(['admin']);
   });
 
   it('says that worker threads need a restart', () => {

@@ -164,7 +164,7 @@ describe('options that could have no effect are refused', () => {
   });
 });
 
-describe('what a running listener cannot change', () => {
+describe('what a running listener cannot change in place', () => {
   const tls = 'certificates: [{ cert: a.pem, key: a.key }]';
   const listening = (options: string): string =>
     `${MINIMAL.replace('{ port: 8080 }', `{ port: 8080, ${options} }`)}`;
@@ -175,21 +175,37 @@ describe('what a running listener cannot change', () => {
     [`tls: { ${tls} }`, `tls: { ${tls}, minVersion: TLSv1.3 }`],
     [`tls: { ${tls} }`, `tls: { ${tls}, handshakeTimeout: 1s }`],
     [`tls: { ${tls} }`, `tls: { ${tls}, clientAuth: { mode: optional, ca: ca.pem } }`],
-  ])('is said, and waits for a restart: from %s to %s', (from, to) => {
+  ])('is changed by another listener on the same socket: from %s to %s', (from, to) => {
     const before = valid(listening(from));
     const after = valid(listening(to));
-    expect(diffConfig(before, after).needsRestart).not.toEqual([]);
-    const running = new RunningListeners(before.listeners);
-    running.update(after.listeners);
-    expect(running.current).toEqual(before.listeners);
+    expect(diffConfig(before, after).needsRestart).toEqual([]);
+    const running = new RunningListeners(before.listeners, true);
+    const [old] = running.current;
+    const [made] = running.next(after.listeners);
+    expect(made).toMatchObject({ place: old!.place, listener: after.listeners[0] });
+    expect(made!.id).not.toBe(old!.id);
+  });
+
+  it.each([
+    ['proxyProtocol: true', 'proxyProtocol: false'],
+    [`tls: { ${tls} }`, `tls: { ${tls}, minVersion: TLSv1.3 }`],
+  ])('stays where listeners cannot be opened, which is said: from %s to %s', (from, to) => {
+    const before = valid(listening(from));
+    const after = valid(listening(to));
+    expect(diffConfig(before, after, { reopensListeners: false }).needsRestart).not.toEqual([]);
+    const running = new RunningListeners(before.listeners, false);
+    expect(running.next(after.listeners)).toEqual(running.current);
   });
 
   it('is not said of what follows: certificates, HSTS', () => {
     const before = valid(listening(`tls: { ${tls} }`));
     const after = valid(listening(`tls: { ${tls}, hsts: {} }`));
-    expect(diffConfig(before, after).needsRestart).toEqual([]);
-    const running = new RunningListeners(before.listeners);
-    running.update(after.listeners);
-    expect(running.current).toEqual(after.listeners);
+    for (const reopens of [true, false]) {
+      expect(diffConfig(before, after, { reopensListeners: reopens }).needsRestart).toEqual([]);
+      const running = new RunningListeners(before.listeners, reopens);
+      expect(running.next(after.listeners)).toEqual([
+        { ...running.current[0], listener: after.listeners[0] },
+      ]);
+    }
   });
 });

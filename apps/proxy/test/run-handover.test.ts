@@ -2,7 +2,7 @@ import net, { type AddressInfo } from 'node:net';
 import { closeSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { duplicateSocket } from '../src/run/duplicate-socket.ts';
+import { duplicateSockets } from '../src/run/duplicate-socket.ts';
 import { Load, ask, configFor, eventually, folder, onCleanup, startRp, wordBackend } from './run-support.ts';
 
 /** A socket that listens and that nobody accepts on, as a service manager holds one. */
@@ -12,10 +12,11 @@ async function heldSocket(): Promise<{ fd: number; port: number }> {
   const { port } = server.address() as AddressInfo;
   const { fd } = (server as unknown as { _handle: { fd: number } })._handle;
   // A copy of it listens, and nobody here accepts on that.
-  const [copy = -1] = await duplicateSocket(fd, 1);
+  const [[copy] = []] = await duplicateSockets([{ fd, count: 1 }]);
+  const held = copy!.take();
   await new Promise((resolve) => server.close(resolve));
-  onCleanup(() => closeSync(copy));
-  return { fd: copy, port };
+  onCleanup(() => closeSync(held));
+  return { fd: held, port };
 }
 
 describe('a socket that was handed over', () => {

@@ -6,6 +6,8 @@ export class ClientConnections {
   readonly #runtime: Runtime;
   readonly #perAddress: Map<string, number> = new Map();
   readonly #changed: (load: number) => void;
+  /** Connections that were taken from the kernel's queues since the start, whatever became of them. */
+  taken = 0;
   #open = 0;
   #arriving = 0;
   #empty: (() => void) | undefined = undefined;

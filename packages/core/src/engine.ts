@@ -168,6 +168,11 @@ export class Engine {
     pool.drain();
   }
 
+  /** Client connections that were taken from the kernel since the start, whatever became of them. */
+  get arrivals(): number {
+    return this.#connections.taken;
+  }
+
   /** Open client connections. */
   get connections(): number {
     return this.#connections.size;

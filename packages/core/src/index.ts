@@ -58,7 +58,7 @@ export {
   type HookOptions,
   type HookVerdict,
 } from './hooks.ts';
-export type { ListenOptions, ListenTls } from './listener.ts';
+export type { Listener, ListenOptions, ListenTls } from './listener.ts';
 export type { ListenerPolicy } from './listener-policy.ts';
 export {
   MAX_PROXY_HEADER,

@@ -86,9 +86,11 @@ export class Listener {
   #createServer({ tls: secure, proxyProtocol = false }: ListenOptions): net.Server {
     if (secure === undefined) {
       const accept = (socket: net.Socket, ends: ConnectionEnds): void => this.#accept(socket, ends);
-      return plainServer((socket) =>
-        proxyProtocol ? this.#announce(socket, accept) : accept(socket, endsOf(socket)),
-      );
+      return plainServer((socket) => {
+        if (proxyProtocol) return this.#announce(socket, accept);
+        this.#connections.taken++;
+        accept(socket, endsOf(socket));
+      });
     }
     const server = this.#tlsServer(secure);
     if (!proxyProtocol) return server;
@@ -194,6 +196,7 @@ export class Listener {
 
   /** Goes on when the PROXY protocol header was read: whose address it is is known only then. */
   #announce(socket: net.Socket, accept: (socket: net.Socket, ends: ConnectionEnds) => void): void {
+    this.#connections.taken++;
     const own = endsOf(socket);
     if (own.address === '' || !this.#connections.hasRoom()) {
       this.#runtime.counters.cells[Counter.connectionsRefused]!++;
@@ -218,6 +221,7 @@ export class Listener {
 
   /** A handshake costs a hundred times what a request costs: over the limits none begins. */
   #beginHandshake(raw: net.Socket): void {
+    if (!this.#announced.has(raw)) this.#connections.taken++;
     const { address } = this.#announced.get(raw) ?? endsOf(raw);
     if (raw.destroyed) return;
     if (address === '' || !this.#connections.admits(address)) {

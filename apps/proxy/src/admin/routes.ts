@@ -110,8 +110,8 @@ function decoded(segment: string): string {
   }
 }
 
-function reload({ reloader }: AdminCall): AdminAnswer {
-  const result = reloader.reload();
+async function reload({ reloader }: AdminCall): Promise<AdminAnswer> {
+  const result = await reloader.reload();
   switch (result.outcome) {
     case 'reloaded':
       return json(200, result);

@@ -24,10 +24,13 @@ export interface Plan {
 
 type Mapping = Readonly<Record<string, unknown>>;
 
-/** What a running process cannot change: its threads, what its listeners were made with, and its log files. */
-const RESTART = new RegExp(
-  String.raw`^(?:workers|admin(?:\..+)?|log\.(?:file|access\..+)|listeners\[[^\]]*\]` +
-    String.raw`(?:\.(?:address|port|proxyProtocol|http2|h2c|tls|tls\.(?:minVersion|ciphers|clientAuth(?:\..+)?|strictSni|handshakeTimeout|ticketRotation)))?)$`,
+/** What a running process cannot change: its threads, its admin listener, and its log files. */
+const RESTART = /^(?:workers|admin(?:\..+)?|log\.(?:file|access\..+))$/u;
+
+/** The same where listeners cannot be opened and closed: what they were made with. */
+const FIXED_LISTENER = new RegExp(
+  String.raw`^listeners\[[^\]]*\](?:\.(?:address|port|proxyProtocol|http2|h2c|tls|` +
+    String.raw`tls\.(?:minVersion|ciphers|clientAuth(?:\..+)?|strictSni|handshakeTimeout|ticketRotation)))?$`,
   'u',
 );
 
@@ -91,8 +94,18 @@ const secretsOf = (config: ProxyConfig): Mapping => {
   return Object.fromEntries([['admin.token', config.admin?.token ?? null], ...passphrases]);
 };
 
+/** What the process that reloads can do. */
+export interface Abilities {
+  /** Default true; a program that runs the proxy in a thread of its own cannot. */
+  readonly reopensListeners?: boolean;
+}
+
 /** What changes from the running configuration `from` to `to`; for the log before a reload is applied. */
-export function diffConfig(from: ProxyConfig, to: ProxyConfig): Plan {
+export function diffConfig(
+  from: ProxyConfig,
+  to: ProxyConfig,
+  { reopensListeners = true }: Abilities = {},
+): Plan {
   const builder = new PlanBuilder();
   builder.compare('', toPlain(from), toPlain(to));
   const before = secretsOf(from);
@@ -108,7 +121,9 @@ export function diffConfig(from: ProxyConfig, to: ProxyConfig): Plan {
     added,
     removed,
     changed,
-    needsRestart: all.filter((path) => RESTART.test(path)),
+    needsRestart: all.filter(
+      (path) => RESTART.test(path) || (!reopensListeners && FIXED_LISTENER.test(path)),
+    ),
     empty: all.length === 0,
   };
 }

@@ -18,8 +18,16 @@ import { validate } from './validate.ts';
 
 /** A configuration, or everything that is wrong with it (at least one problem, sorted by position). */
 export type LoadResult =
-  | { readonly config: ProxyConfig; readonly problems: readonly [] }
+  | {
+      readonly config: ProxyConfig;
+      readonly problems: readonly [];
+      /** A mistake that shows only when the configuration is used, with its place in the file. */
+      readonly problemAt?: ProblemAt;
+    }
   | { readonly config: null; readonly problems: readonly Problem[] };
+
+/** Makes a problem of code `CONFIG_LISTEN` for the option at `path`. */
+export type ProblemAt = (path: Path, message: string) => Problem;
 
 /** Where a configuration's surroundings come from; every default is the real one. */
 export interface LoadOptions {
@@ -78,7 +86,12 @@ export function parseConfig(text: string, options: LoadOptions = {}): LoadResult
   checkRouting(context);
   checkLogs(context);
   const { problems } = report;
-  return problems.length === 0 ? { config: deepFreeze(config), problems: [] } : { config: null, problems };
+  if (problems.length > 0) return { config: null, problems };
+  const problemAt: ProblemAt = (path, message) => {
+    report.add({ code: 'CONFIG_LISTEN', path, message });
+    return report.problems[0]!;
+  };
+  return { config: deepFreeze(config), problems: [], problemAt };
 }
 
 /** Reads a configuration file (YAML or JSON); as {@link parseConfig}, and a file that cannot be read is a problem. */

@@ -11,7 +11,9 @@ export type ProblemCode =
   | 'CONFIG_BAD_VALUE'
   | 'CONFIG_ENV'
   | 'CONFIG_CONFLICT'
-  | 'CONFIG_FILE';
+  | 'CONFIG_FILE'
+  /** What is configured cannot be had now: an address that is in use, a certificate that cannot be served. */
+  | 'CONFIG_LISTEN';
 
 /** One mistake in a configuration. */
 export interface Problem {

@@ -10,8 +10,10 @@ import {
 } from '@rp/tls';
 import { randomFillSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { Listener, ListenerTls } from '../config/index.ts';
+import type { ListenerTls } from '../config/index.ts';
 import type { Logger } from '../log/index.ts';
+import { ListenError } from './listen-error.ts';
+import type { RunningListener } from './listener-plan.ts';
 import type { ListenerSecrets } from './listener-secrets.ts';
 import { bindingOptions } from './tls-binding.ts';
 
@@ -73,67 +75,100 @@ class Kept {
 export class CertificateKeeper {
   readonly #logger: Logger;
   readonly #changed: () => void;
-  #kept: (Kept | null)[] = [];
-  #secrets: (ListenerSecrets | null)[] = [];
+  /** By the ids of the listeners that have TLS. */
+  #kept: ReadonlyMap<number, Kept> = new Map();
+  readonly #secrets: Map<number, ListenerSecrets> = new Map();
   #timer: NodeJS.Timeout | undefined = undefined;
+  #started = false;
 
-  /** @param changed the secrets are others than before. @throws TlsError where a listener could not serve TLS. */
-  constructor(listeners: readonly Listener[], logger: Logger, changed: () => void) {
+  /** @param changed the secrets are others than before */
+  constructor(logger: Logger, changed: () => void) {
     this.#logger = logger;
     this.#changed = changed;
-    this.#kept = listeners.map(({ tls }, at) =>
-      tls === null ? null : new Kept(tls, logger, () => this.#renewed(at)),
-    );
-    this.#secrets = this.#kept.map((kept) => kept?.secrets() ?? null);
   }
 
-  /** For each listener, in their order; null: it has no TLS. */
-  get secrets(): readonly (ListenerSecrets | null)[] {
-    return this.#secrets;
+  /** For each of these listeners, in their order; null: it has no TLS. */
+  secretsOf(listeners: readonly RunningListener[]): readonly (ListenerSecrets | null)[] {
+    return listeners.map(({ id }) => this.#secrets.get(id) ?? null);
+  }
+
+  /**
+   * Loads what listeners need that are new; nothing has changed where it fails.
+   * @returns takes these listeners over, and reads everything again of those that run already
+   * @throws {ListenError} where a listener could not serve TLS
+   */
+  prepare(listeners: readonly RunningListener[]): () => void {
+    const made = new Map<number, Kept>();
+    for (const [at, { id, listener }] of listeners.entries()) {
+      const { tls } = listener;
+      if (tls !== null) made.set(id, this.#kept.get(id) ?? this.#load(at, id, tls));
+    }
+    return () => this.#use(made, listeners);
+  }
+
+  #load(at: number, id: number, tls: ListenerTls): Kept {
+    try {
+      return new Kept(tls, this.#logger, () => this.#renewed(id));
+    } catch (error) {
+      throw new ListenError(at, 'tls', error);
+    }
   }
 
   /** Begins to watch files and dates. */
   start(): void {
-    for (const kept of this.#kept) kept?.reloader.start();
-    if (this.#kept.some((kept) => kept !== null)) this.#timer = setInterval(() => this.#look(), LOOK).unref();
+    this.#started = true;
+    for (const kept of this.#kept.values()) kept.reloader.start();
+    this.#timer = setInterval(() => this.#look(), LOOK).unref();
     this.#look();
   }
 
   stop(): void {
     clearInterval(this.#timer);
-    for (const kept of this.#kept) kept?.reloader.stop();
+    for (const kept of this.#kept.values()) kept.reloader.stop();
   }
 
-  /** Reads everything again, with what a reload changed; the secrets are renewed without a call of `changed`. */
-  reload(listeners: readonly Listener[]): void {
-    for (const [at, { tls }] of listeners.entries()) {
-      const kept = this.#kept[at] ?? null;
-      if (tls === null || kept === null) continue;
-      const { error } = kept.reloader.reload(sourcesOf(tls));
-      if (error !== undefined)
-        this.#logger.error({ error: error.message }, 'certificates refused: the old ones stay');
-      this.#take(at, kept);
+  #use(made: ReadonlyMap<number, Kept>, listeners: readonly RunningListener[]): void {
+    const before = this.#kept;
+    this.#kept = made;
+    for (const [id, kept] of before) {
+      if (made.has(id)) continue;
+      kept.reloader.stop();
+      this.#secrets.delete(id);
     }
+    for (const { id, listener } of listeners) {
+      const kept = made.get(id);
+      if (kept === undefined || listener.tls === null) continue;
+      if (before.has(id)) this.#reload(kept, listener.tls);
+      else if (this.#started) kept.reloader.start();
+      this.#take(id, kept);
+    }
+    if (this.#started) this.#look();
   }
 
-  #renewed(at: number): void {
-    const kept = this.#kept[at] ?? null;
+  /** Reads everything again, with what a reload changed. */
+  #reload(kept: Kept, tls: ListenerTls): void {
+    const { error } = kept.reloader.reload(sourcesOf(tls));
+    if (error !== undefined)
+      this.#logger.error({ error: error.message }, 'certificates refused: the old ones stay');
+  }
+
+  #renewed(id: number): void {
+    const kept = this.#kept.get(id);
     // Still being made: it is asked when it is there.
-    if (kept === null) return;
-    this.#take(at, kept);
+    if (kept === undefined) return;
+    this.#take(id, kept);
     this.#changed();
   }
 
-  #take(at: number, kept: Kept): void {
+  #take(id: number, kept: Kept): void {
     kept.version++;
-    this.#secrets = this.#secrets.with(at, kept.secrets());
+    this.#secrets.set(id, kept.secrets());
   }
 
   #look(): void {
-    for (const [at, kept] of this.#kept.entries()) {
-      if (kept === null) continue;
+    for (const [id, kept] of this.#kept) {
       kept.expiry.check(kept.reloader.store.certificates);
-      if (kept.tickets.rotateIfDue() !== undefined) this.#renewed(at);
+      if (kept.tickets.rotateIfDue() !== undefined) this.#renewed(id);
     }
   }
 }

@@ -1,6 +1,6 @@
 import type { ListeningAddress } from '../cli/io.ts';
 import type { Logger } from '../log/index.ts';
-import type { ToWorker, WorkerBirth, WorkerReport } from './messages.ts';
+import type { Snapshot, ToWorker, WorkerBirth, WorkerReport, WorkerSockets } from './messages.ts';
 import { WorkerHandle, type WorkerEvents } from './worker-handle.ts';
 import type { PurgeTarget } from './worker-cache.ts';
 
@@ -36,6 +36,8 @@ export interface WorkerFleet {
   readonly isEnding: boolean;
   /** Resolves when every worker accepts connections; rejects if one cannot. */
   start(): Promise<readonly ListeningAddress[]>;
+  /** Gives a snapshot to all, with the sockets for what each is to open. */
+  apply(snapshot: Snapshot, sockets: (worker: number) => WorkerSockets): void;
   tell(message: ToWorker): void;
   /** What each worker says of itself; `undefined` for those that do not answer within a second. */
   reports(): Promise<readonly (WorkerReport | undefined)[]>;
@@ -113,6 +115,12 @@ export class Fleet implements WorkerFleet, WorkerEvents {
       this.#spawn(0);
       this.#watch = setInterval(() => this.#look(), WATCH);
     });
+  }
+
+  apply(snapshot: Snapshot, sockets: (worker: number) => WorkerSockets): void {
+    for (const { handle } of this.#slots) {
+      handle?.tell({ type: 'apply', snapshot, sockets: sockets(handle.index) });
+    }
   }
 
   tell(message: ToWorker): void {

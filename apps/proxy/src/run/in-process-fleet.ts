@@ -1,7 +1,7 @@
 import type { Engine } from '@rp/core';
 import type { ListeningAddress } from '../cli/io.ts';
 import type { FleetOwner, WorkerFleet } from './fleet.ts';
-import type { ToWorker, WorkerReport } from './messages.ts';
+import type { Snapshot, ToWorker, WorkerReport } from './messages.ts';
 import type { PurgeTarget } from './worker-cache.ts';
 import { WorkerEngine } from './worker-engine.ts';
 
@@ -30,20 +30,25 @@ export class InProcessFleet implements WorkerFleet {
   }
 
   async start(): Promise<readonly ListeningAddress[]> {
-    const worker = new WorkerEngine(this.#owner.birthOf(0), () => undefined);
+    const birth = this.#owner.birthOf(0);
+    const worker = new WorkerEngine(birth, () => undefined);
     this.#worker = worker;
     this.#prepare(worker.engine);
-    const listening = await worker.listen();
+    const listening = await worker.listen(birth.sockets);
     this.#owner.firstReady(listening);
     this.#ready = !this.#ending;
     return listening;
   }
 
+  /** The listeners of a program stay as they are. */
+  apply(snapshot: Snapshot): void {
+    this.#worker?.apply(snapshot);
+  }
+
   tell(message: ToWorker): void {
     const worker = this.#worker;
     if (worker === undefined) return;
-    if (message.type === 'apply') worker.apply(message.snapshot);
-    else if (message.type === 'logLevel') worker.logLevel(message.level);
+    if (message.type === 'logLevel') worker.logLevel(message.level);
     else if (message.type === 'reopenLogs') worker.reopenLogs();
   }
 

@@ -3,12 +3,11 @@ import type { AdminServer } from '../admin/index.ts';
 import { readSource, type ConfigSource, type Io, type ListeningAddress } from '../cli/io.ts';
 import { formatProblems, type ProxyConfig } from '../config/index.ts';
 import { LogSink, createLogger, type Logger } from '../log/index.ts';
-import { checkFree } from './free-address.ts';
-import { assignSockets, handedSockets } from './handed-sockets.ts';
+import { handedSockets } from './handed-sockets.ts';
+import { ListeningSockets } from './listening-sockets.ts';
 import { Reloader } from './reloader.ts';
 import { notifyService } from './sd-notify.ts';
 import { onSignals } from './signals.ts';
-import { SocketStock } from './socket-stock.ts';
 import { Supervisor } from './supervisor.ts';
 
 /** Runs the proxy until a signal ends it; resolves to the exit code of the process. */
@@ -39,20 +38,18 @@ async function run(
   sink: LogSink,
 ): Promise<number> {
   const workers = config.workers === 'auto' ? availableParallelism() : config.workers;
-  const sockets = await socketsFor(config, workers, io, logger);
-  const supervisor = new Supervisor({
-    config,
-    workers,
-    logger,
-    sockets: (listener, worker) => sockets.take(listener, worker),
-  });
+  const handed = handedSockets(io.env, process.pid);
+  const sockets = new ListeningSockets(workers, logger, handed);
+  const supervisor = new Supervisor({ config, workers, logger, sockets });
   const reloader = new Reloader(supervisor, source, io.env, logger);
   const life = new Life(supervisor, reloader, logger, sink, io);
   const admin = await adminServer(config.admin, { supervisor, reloader, logger });
   try {
     // A predecessor that hands its sockets over keeps its admin listener to the end.
-    await (sockets.isEmpty ? admin?.listen() : admin?.listenWhenFree());
+    await (handed.length === 0 ? admin?.listen() : admin?.listenWhenFree());
     const started = await life.until(supervisor.start());
+    for (const { address, port } of sockets.left)
+      logger.warn({ address, port }, 'a socket that was handed over fits no listener and is left alone');
     if (started !== undefined) {
       logger.info({ listening: started.map(describe), workers, admin: admin?.url }, 'Ready');
       notifyService('ready', io.env, logger);
@@ -75,22 +72,6 @@ async function adminServer(
   if (admin === null) return undefined;
   const loaded = await import('../admin/index.ts');
   return new loaded.AdminServer(admin, parts);
-}
-
-async function socketsFor(
-  config: ProxyConfig,
-  workers: number,
-  io: Io,
-  logger: Logger,
-): Promise<SocketStock> {
-  const { listeners } = config;
-  const handed = handedSockets(io.env, process.pid);
-  const { assigned, left } = assignSockets(handed, listeners);
-  for (const { address, port } of left) {
-    logger.warn({ address, port }, 'a socket that was handed over fits no listener and is left alone');
-  }
-  await checkFree(listeners.filter((_, at) => assigned[at]!.length === 0));
-  return SocketStock.create(assigned, workers, logger);
 }
 
 function describe(listening: ListeningAddress): string {
@@ -139,7 +120,7 @@ class Life {
   /** A reload that was asked for meanwhile is made now. */
   started(): void {
     this.#hasStarted = true;
-    if (this.#reloadWanted) this.#reloader.reload();
+    if (this.#reloadWanted) void this.#reloader.reload();
   }
 
   close(): void {
@@ -147,7 +128,7 @@ class Life {
   }
 
   #reload(): void {
-    if (this.#hasStarted) this.#reloader.reload();
+    if (this.#hasStarted) void this.#reloader.reload();
     else this.#reloadWanted = true;
   }
 

@@ -1,6 +1,6 @@
 import type { Engine, Hooks } from '@rp/core';
 import type { ListeningAddress } from '../cli/io.ts';
-import { diffConfig, parseConfig, type Plan, type Problem, type ProxyConfig } from '../config/index.ts';
+import { parseConfig, type Plan, type Problem, type ProxyConfig } from '../config/index.ts';
 import { LogSink, createLogger } from '../log/index.ts';
 import { InProcessFleet } from './in-process-fleet.ts';
 import { Supervisor } from './supervisor.ts';
@@ -65,10 +65,13 @@ export class RunningProxy {
     return this.#supervisor.counters();
   }
 
-  /** Takes another configuration over, without dropping a connection; returns what is different. */
+  /**
+   * Takes another configuration over, without dropping a connection; returns what is different. Listeners are neither
+   * opened nor closed.
+   */
   reload(config: ProxyConfig): Plan {
-    const plan = diffConfig(this.#supervisor.config, config);
-    this.#supervisor.reload(config);
+    const plan = this.#supervisor.plan(config);
+    this.#supervisor.reloadInPlace(config);
     return plan;
   }
 

@@ -2,6 +2,7 @@ import type { ListeningAddress } from '../cli/io.ts';
 import type { ProxyConfig } from '../config/index.ts';
 import type { LogLevel } from '../log/index.ts';
 import type { PoolStats } from '@rp/pool';
+import type { RunningListener } from './listener-plan.ts';
 import type { ListenerSecrets } from './listener-secrets.ts';
 import type { SharedUpstream, WorkerMemory } from './shared-memory.ts';
 import type { PurgeTarget } from './worker-cache.ts';
@@ -12,9 +13,14 @@ export interface Snapshot {
   readonly version: number;
   readonly config: ProxyConfig;
   readonly upstreams: readonly SharedUpstream[];
-  /** For each listener of `config`, in their order; null: it has no TLS. */
+  /** The listeners of `config`, in their order. */
+  readonly listeners: readonly RunningListener[];
+  /** For each of them, in their order; null: it has no TLS. */
   readonly secrets: readonly (ListenerSecrets | null)[];
 }
+
+/** A listening socket of a worker's own for each listener, by its id; those that are not there it opens by itself. */
+export type WorkerSockets = Readonly<Record<number, number>>;
 
 /** What a worker is born with. */
 export interface WorkerBirth {
@@ -26,9 +32,10 @@ export interface WorkerBirth {
   readonly leases: SharedArrayBuffer;
   /** The same: see `address-counts.ts`. */
   readonly addresses: SharedArrayBuffer;
+  /** The same: see `accept-balance.ts`. */
+  readonly balance: SharedArrayBuffer;
   readonly snapshot: Snapshot;
-  /** A listening socket of this worker's own for each listener, in their order; null: to be opened. */
-  readonly sockets: readonly (number | null)[];
+  readonly sockets: WorkerSockets;
 }
 
 /** What a worker tells of one pool, of whatever protocol. */
@@ -57,7 +64,7 @@ export interface WorkerReport {
 
 /** From the supervisor to a worker. */
 export type ToWorker =
-  | { readonly type: 'apply'; readonly snapshot: Snapshot }
+  | { readonly type: 'apply'; readonly snapshot: Snapshot; readonly sockets: WorkerSockets }
   /** Stop accepting, finish what is under way, end within `limit` milliseconds. */
   | { readonly type: 'drain'; readonly limit: number }
   | { readonly type: 'logLevel'; readonly level: LogLevel }

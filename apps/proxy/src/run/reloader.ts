@@ -1,6 +1,7 @@
 import { readSource, type ConfigSource } from '../cli/io.ts';
-import { formatProblems, type Env, type Plan, type Problem } from '../config/index.ts';
+import { formatProblems, type Env, type Plan, type Problem, type ProxyConfig } from '../config/index.ts';
 import type { Logger } from '../log/index.ts';
+import { ListenError } from './listen-error.ts';
 import type { Supervisor } from './supervisor.ts';
 
 /** What came of a reload. */
@@ -19,6 +20,8 @@ export class Reloader {
   readonly #logger: Logger;
   #reloads = 0;
   #refused = 0;
+  #running: Promise<unknown> = Promise.resolve();
+  #waiting: Promise<ReloadResult> | undefined = undefined;
 
   constructor(supervisor: Supervisor, source: ConfigSource, env: Env, logger: Logger) {
     this.#supervisor = supervisor;
@@ -32,27 +35,62 @@ export class Reloader {
     return { applied: this.#reloads, refused: this.#refused };
   }
 
-  /** The file is checked as a whole before anything changes, and its differences are logged before they apply. */
-  reload(): ReloadResult {
+  /**
+   * The file is checked as a whole before anything changes, and its differences are logged before they apply. One
+   * reload at a time: whoever asks while one runs gets the next, which reads the file after that. Never rejects.
+   */
+  reload(): Promise<ReloadResult> {
+    this.#waiting ??= this.#running.then(() => {
+      this.#waiting = undefined;
+      const result = this.#once();
+      this.#running = result;
+      return result;
+    });
+    return this.#waiting;
+  }
+
+  async #once(): Promise<ReloadResult> {
     const supervisor = this.#supervisor;
     if (this.#source.kind === 'fixed') return this.#impossible('there is no configuration file to reload');
     if (!supervisor.isReady) return this.#impossible('the proxy is not ready');
-    const { config, problems } = readSource(this.#source, this.#env);
-    if (config === null) {
-      this.#refused++;
-      const fields = { problems: formatProblems(problems) };
-      this.#logger.error(fields, 'reload refused: the running configuration stays');
-      return { outcome: 'refused', problems };
+    try {
+      const loaded = readSource(this.#source, this.#env);
+      if (loaded.config === null) return this.#refuse(loaded.problems);
+      const plan = supervisor.plan(loaded.config);
+      const failure = await this.#apply(loaded.config, plan);
+      if (failure === undefined) return { outcome: 'reloaded', version: supervisor.version, plan };
+      const path = ['listeners', failure.listener, failure.option];
+      const problem = loaded.problemAt?.(path, failure.message);
+      return this.#refuse(problem === undefined ? [] : [problem]);
+    } catch (error) {
+      // Nobody waits for a signal's reload: what goes wrong must not end the process.
+      const reason = error instanceof Error ? error.message : String(error);
+      return this.#impossible(reason);
     }
-    const plan = supervisor.plan(config);
+  }
+
+  /** @returns what is wrong, where nothing was changed */
+  async #apply(config: ProxyConfig, plan: Plan): Promise<ListenError | undefined> {
     const { added, removed, changed, needsRestart } = plan;
     this.#logger.info({ added, removed, changed, needsRestart }, 'reloading');
-    supervisor.reload(config);
+    try {
+      await this.#supervisor.reload(config);
+    } catch (error) {
+      if (error instanceof ListenError) return error;
+      throw error;
+    }
     this.#reloads++;
     if (needsRestart.length > 0)
       this.#logger.warn({ needsRestart }, 'some changes take effect only after a restart');
-    this.#logger.info({ version: supervisor.version }, 'reloaded');
-    return { outcome: 'reloaded', version: supervisor.version, plan };
+    this.#logger.info({ version: this.#supervisor.version }, 'reloaded');
+    return undefined;
+  }
+
+  #refuse(problems: readonly Problem[]): ReloadResult {
+    this.#refused++;
+    const fields = { problems: formatProblems(problems) };
+    this.#logger.error(fields, 'reload refused: the running configuration stays');
+    return { outcome: 'refused', problems };
   }
 
   #impossible(reason: string): ReloadResult {

@@ -14,6 +14,7 @@ import type { ProxyConfig, Upstream } from '../config/index.ts';
  *                  permits    @rp/pool, shared-permits-layout.ts: one block per slot of the table
  *   once           leases     connection-leases.ts: places for client connections
  *                  addresses  address-counts.ts: client connections by address
+ *                  balance    accept-balance.ts: whose turn it is to accept
  *
  * The supervisor has the last thread number in tables and permits: it runs the health checks.
  */

@@ -9,14 +9,16 @@ import { Counters, counterNames } from '@rp/core';
 import { HandshakeCounters } from '@rp/tls';
 import { randomBytes } from 'node:crypto';
 import type { ListeningAddress } from '../cli/io.ts';
-import { diffConfig, type Plan, type ProxyConfig } from '../config/index.ts';
+import { diffConfig, type Listener, type Plan, type ProxyConfig } from '../config/index.ts';
 import { setLevel, type LogLevel, type Logger } from '../log/index.ts';
+import { AcceptBalance, balanceByteLength } from './accept-balance.ts';
 import { CertificateKeeper } from './certificate-keeper.ts';
 import { AddressCounts, createAddressCounts } from './address-counts.ts';
 import { ConnectionLeases, leasesByteLength } from './connection-leases.ts';
 import { Fleet, type FleetOwner, type WorkerFleet } from './fleet.ts';
-import { RunningListeners } from './listener-plan.ts';
-import type { Snapshot, WorkerBirth, WorkerReport } from './messages.ts';
+import { RunningListeners, type RunningListener } from './listener-plan.ts';
+import type { ListeningSockets } from './listening-sockets.ts';
+import type { Snapshot, WorkerBirth, WorkerReport, WorkerSockets } from './messages.ts';
 import { createWorkerMemory, permitsOf, shareUpstreams, type WorkerMemory } from './shared-memory.ts';
 import { UpstreamWatch } from './upstream-watch.ts';
 import type { PurgeTarget } from './worker-cache.ts';
@@ -31,8 +33,8 @@ export interface SupervisorOptions {
   /** Number of worker threads. */
   readonly workers: number;
   readonly logger: Logger;
-  /** Listening sockets that were handed over, by listener and worker. Default: none. */
-  readonly sockets?: (listener: number, worker: number) => number | null;
+  /** Default: workers open their listeners by themselves, and reloads neither open nor close any. */
+  readonly sockets?: ListeningSockets;
   /** Default: the system's. */
   readonly resolver?: NameResolver;
   /** Default: worker threads. */
@@ -51,7 +53,8 @@ export class Supervisor implements FleetOwner {
   readonly #leases: SharedArrayBuffer;
   readonly #addresses: SharedArrayBuffer;
   readonly #clock: () => number = processClock();
-  readonly #sockets: NonNullable<SupervisorOptions['sockets']>;
+  readonly #balance: SharedArrayBuffer;
+  readonly #sockets: ListeningSockets | undefined;
   readonly #resolver: NameResolver;
   readonly #listeners: RunningListeners;
   readonly #certificates: CertificateKeeper;
@@ -67,14 +70,15 @@ export class Supervisor implements FleetOwner {
     this.#workers = workers;
     this.#config = config;
     this.#level = config.log.level;
-    this.#sockets = sockets ?? (() => null);
+    this.#sockets = sockets;
     this.#resolver = resolver ?? nodeResolver();
-    this.#listeners = new RunningListeners(config.listeners);
-    this.#certificates = new CertificateKeeper(config.listeners, logger, () => this.#certificatesChanged());
+    this.#listeners = new RunningListeners(config.listeners, sockets !== undefined);
+    this.#certificates = new CertificateKeeper(logger, () => this.#certificatesChanged());
     this.#memory = Array.from({ length: workers }, createWorkerMemory);
     this.#leases = new SharedArrayBuffer(leasesByteLength(workers));
     this.#addresses = createAddressCounts(workers, randomBytes(4).readInt32LE());
-    this.#snapshot = { version: 0, config, upstreams: [], secrets: [] };
+    this.#balance = new SharedArrayBuffer(balanceByteLength(workers));
+    this.#snapshot = { version: 0, config, upstreams: [], listeners: [], secrets: [] };
     this.#fleet = fleet?.(this) ?? new Fleet(this, workers, logger, this.#clock);
   }
 
@@ -101,8 +105,13 @@ export class Supervisor implements FleetOwner {
     return this.#watches;
   }
 
-  /** Resolves when every worker accepts connections; rejects if one cannot. */
+  /** Resolves when every worker accepts connections; rejects if one cannot, with a {@link ListenError} or another. */
   async start(): Promise<readonly ListeningAddress[]> {
+    const { current } = this.#listeners;
+    const useCertificates = this.#certificates.prepare(current);
+    const opening = new Set(current.map(({ id }) => id));
+    this.#listeners.use(this.#config.listeners, (await this.#sockets?.prepare(current, opening)) ?? current);
+    useCertificates();
     const resolved = this.#follow(this.#config);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
@@ -145,20 +154,28 @@ export class Supervisor implements FleetOwner {
 
   /** What a valid configuration would change. */
   plan(config: ProxyConfig): Plan {
-    return diffConfig(this.#config, config);
+    return diffConfig(this.#config, config, { reopensListeners: this.#sockets !== undefined });
   }
 
-  /** Takes a valid configuration over in all workers. */
-  reload(config: ProxyConfig): void {
-    const before = this.#config;
-    this.#config = config;
-    this.#listeners.update(config.listeners);
-    this.#certificates.reload(this.#listeners.current);
-    // Names that are new stand there by name until they are resolved.
-    void this.#follow(config);
-    this.#renew();
-    // What an operator has set holds until the file says something else than before.
-    if (config.log.level !== before.log.level) this.logLevel(config.log.level);
+  /**
+   * Takes a valid configuration over in all workers, whole or not at all.
+   * @throws {ListenError} where a listener cannot be had
+   */
+  async reload(config: ProxyConfig): Promise<void> {
+    const next = this.#listeners.next(config.listeners);
+    const useCertificates = this.#certificates.prepare(next);
+    const running = new Set(this.#listeners.current.map(({ id }) => id));
+    const opening = new Set(next.map(({ id }) => id).filter((id) => !running.has(id)));
+    const listeners = opening.size === 0 ? next : ((await this.#sockets?.prepare(next, opening)) ?? next);
+    // Told to end meanwhile: what was opened is not needed any more.
+    if (this.#fleet.isEnding) this.#sockets?.retain(new Set());
+    else this.#commit(config, listeners, useCertificates);
+  }
+
+  /** As {@link reload}, where listeners are neither opened nor closed. */
+  reloadInPlace(config: ProxyConfig): void {
+    const next = this.#listeners.next(config.listeners);
+    this.#commit(config, next, this.#certificates.prepare(next));
   }
 
   /** Removes responses from the caches of all workers. */
@@ -184,6 +201,8 @@ export class Supervisor implements FleetOwner {
 
   /** Lets every worker finish within `limit` ms; resolves with the number of connections that had to be cut. */
   async drain(limit: number): Promise<number> {
+    // Who comes from now on is refused, or accepted by a successor, rather than left waiting for us.
+    this.#sockets?.retain(new Set());
     const cut = await this.#fleet.drain(limit);
     this.#stopWatching();
     return cut;
@@ -206,15 +225,17 @@ export class Supervisor implements FleetOwner {
       memory: this.#memory[index]!,
       leases: this.#leases,
       addresses: this.#addresses,
+      balance: this.#balance,
       snapshot: { ...this.#snapshot, config: { ...config, log } },
-      sockets: this.#listeners.current.map((_, listener) => this.#sockets(listener, index)),
+      sockets: this.#socketsFor(index, this.#snapshot.listeners),
     };
   }
 
   firstReady(listening: readonly ListeningAddress[]): void {
     this.#listeners.bound(listening);
-    const { config } = this.#snapshot;
-    this.#snapshot = { ...this.#snapshot, config: { ...config, listeners: this.#listeners.current } };
+    const { current } = this.#listeners;
+    const config = { ...this.#snapshot.config, listeners: configsOf(current) };
+    this.#snapshot = { ...this.#snapshot, config, listeners: current };
   }
 
   /** What a dead worker held in shared memory is free again; its sums stay, its gauges go. */
@@ -228,10 +249,33 @@ export class Supervisor implements FleetOwner {
     }
     ConnectionLeases.reclaim(this.#leases, index);
     AddressCounts.reclaim(this.#addresses, index);
+    AcceptBalance.reclaim(this.#balance, index);
     new Counters(this.#memory[index]!.counters).clearGauges();
   }
 
   // ---- Inside -----------------------------------------------------------------------------------------------
+
+  #commit(config: ProxyConfig, listeners: readonly RunningListener[], useCertificates: () => void): void {
+    const before = this.#config;
+    this.#config = config;
+    this.#listeners.use(config.listeners, listeners);
+    useCertificates();
+    // Names that are new stand there by name until they are resolved.
+    void this.#follow(config);
+    this.#renew();
+    this.#sockets?.retain(new Set(listeners.map(({ place }) => place)));
+    // What an operator has set holds until the file says something else than before.
+    if (config.log.level !== before.log.level) this.logLevel(config.log.level);
+  }
+
+  #socketsFor(worker: number, listeners: readonly RunningListener[]): WorkerSockets {
+    return Object.fromEntries(
+      listeners.flatMap(({ id, place }) => {
+        const fd = this.#sockets?.take(place, worker) ?? null;
+        return fd === null ? [] : [[id, fd]];
+      }),
+    );
+  }
 
   /** Watches the upstreams of this configuration, and no others. */
   async #follow(config: ProxyConfig): Promise<void> {
@@ -263,17 +307,21 @@ export class Supervisor implements FleetOwner {
 
   /** Makes the snapshot of the configuration and the addresses of now, and gives it to everybody. */
   #renew(): void {
-    const config = { ...this.#config, listeners: this.#listeners.current };
+    const listeners = this.#listeners.current;
+    const config = { ...this.#config, listeners: configsOf(listeners) };
     const backendsOf = ({ name }: { readonly name: string }) => this.#watches.get(name)!.backends;
     const upstreams = shareUpstreams(config, this.#workers, this.#snapshot.upstreams, backendsOf);
+    const known = new Set(this.#snapshot.listeners.map(({ id }) => id));
     this.#snapshot = {
       version: this.#snapshot.version + 1,
       config,
       upstreams,
-      secrets: this.#certificates.secrets,
+      listeners,
+      secrets: this.#certificates.secretsOf(listeners),
     };
     for (const shared of upstreams) this.#watches.get(shared.name)!.use(shared);
-    this.#fleet.tell({ type: 'apply', snapshot: this.#snapshot });
+    const opening = listeners.filter(({ id }) => !known.has(id));
+    this.#fleet.apply(this.#snapshot, (worker) => this.#socketsFor(worker, opening));
   }
 
   #certificatesChanged(): void {
@@ -285,6 +333,9 @@ export class Supervisor implements FleetOwner {
     for (const watch of this.#watches.values()) watch.stop();
   }
 }
+
+const configsOf = (listeners: readonly RunningListener[]): readonly Listener[] =>
+  listeners.map(({ listener }) => listener);
 
 /** Timers of this thread that do not keep the process alive. */
 function scheduler(clock: () => number): Scheduler {

@@ -1,15 +1,17 @@
 import { Counters, Engine, type SettingsInput, type Upstream } from '@rp/core';
 import type { HttpCache } from '@rp/cache';
 import { performance } from 'node:perf_hooks';
+import { setImmediate as immediate } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { ListeningAddress } from '../cli/io.ts';
 import type { Cache, ProxyConfig } from '../config/index.ts';
 import { AccessLog, LogSink, createLogger, setLevel, type LogLevel, type Logger } from '../log/index.ts';
 import { ExchangeLog } from './access-adapter.ts';
+import { AcceptBalance } from './accept-balance.ts';
 import { AddressCounts } from './address-counts.ts';
 import { ConnectionLeases } from './connection-leases.ts';
 import { eventLog } from './event-log.ts';
-import type { Snapshot, WorkerBirth, WorkerReport } from './messages.ts';
+import type { Snapshot, WorkerBirth, WorkerReport, WorkerSockets } from './messages.ts';
 import { UpstreamRuntime } from './upstream-runtime.ts';
 import { createCache, purge, type PurgeTarget } from './worker-cache.ts';
 import { WorkerListeners } from './worker-listeners.ts';
@@ -17,6 +19,8 @@ import { WorkerWatch } from './worker-watch.ts';
 
 /** Milliseconds between two flushes of the access log. */
 const FLUSH = 250;
+/** Connections that may wait to be accepted, which the backlog bounds, too. */
+const MOST_WAITING = 4_096;
 
 /**
  * A clock that all threads of the process agree on, since they share the times of ejections and breakers:
@@ -64,10 +68,17 @@ export class WorkerEngine {
     // Alone, its own count says everything.
     if (birth.workers > 1) this.engine.runtime.addresses = new AddressCounts(birth.addresses, birth.index);
     const leases = new ConnectionLeases(birth.leases, birth.index, config.limits.maxConnections);
-    this.#watch = new WorkerWatch(this.engine, leases, config.overload, this.#logger, () =>
-      this.#giveMemoryBack(),
-    );
-    this.#listeners = new WorkerListeners(birth.memory.handshakes);
+    const balance = new AcceptBalance(birth.balance, birth.index, () => this.engine.reconsider());
+    if (birth.workers > 1) this.engine.runtime.turns = balance;
+    this.#watch = new WorkerWatch({
+      engine: this.engine,
+      leases,
+      balance,
+      overload: config.overload,
+      logger: this.#logger,
+      relieve: () => this.#giveMemoryBack(),
+    });
+    this.#listeners = new WorkerListeners(this.engine, birth.workers, birth.memory.handshakes);
     this.apply(birth.snapshot);
   }
 
@@ -85,7 +96,7 @@ export class WorkerEngine {
         upstreams.set(shared.name, new UpstreamRuntime(upstream, shared, this.#thread()));
       }
     }
-    this.#listeners.apply(config.listeners, snapshot.secrets);
+    this.#listeners.apply(snapshot.listeners, snapshot.secrets);
     this.#useCache(config.cache);
     this.engine.apply(settingsOf(config, (name) => upstreams.get(name)!.upstream));
     this.#watch.apply(config.overload, config.limits.maxConnections);
@@ -93,17 +104,22 @@ export class WorkerEngine {
     this.#upstreams = upstreams;
   }
 
-  async listen(): Promise<readonly ListeningAddress[]> {
-    const { snapshot, sockets, workers } = this.#birth;
-    const listening: ListeningAddress[] = [];
-    for (const [at, listener] of snapshot.config.listeners.entries()) {
-      const { address, port, tls } = listener;
-      const fd = sockets[at] ?? null;
-      const place = fd === null ? { address, port, reusePort: workers > 1 } : { fd };
-      const bound = await this.engine.listen({ ...place, ...this.#listeners.options(at, listener) });
-      listening.push({ address: bound.address, port: bound.port, tls: tls !== null });
+  /** Opens and closes listeners as the snapshot says that was applied last. */
+  listen(sockets: WorkerSockets): Promise<readonly ListeningAddress[]> {
+    return this.#listeners.open(sockets);
+  }
+
+  /** Accepts what waits, whoever's turn it is: before {@link drain}. */
+  async acceptAll(): Promise<void> {
+    const { engine } = this;
+    this.#watch.leaveTurns();
+    engine.acceptAll();
+    // Each turn of the loop accepts one connection of each listener. What waits in a queue that is closed gets a reset.
+    for (let seen = -1, turns = 0; turns < MOST_WAITING && seen !== engine.arrivals; turns++) {
+      seen = engine.arrivals;
+      await immediate();
+      await immediate();
     }
-    return listening;
   }
 
   /** Another worker's cache invalidated this key. */

@@ -1,4 +1,3 @@
-import { setImmediate as immediate } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { FromWorker, ToWorker, WorkerBirth } from './messages.ts';
 import { WorkerEngine } from './worker-engine.ts';
@@ -19,7 +18,7 @@ const worker = new WorkerEngine(birth, (key) => say({ type: 'invalidated', key }
 port.on('message', (message: ToWorker) => {
   switch (message.type) {
     case 'apply':
-      return apply(message.snapshot);
+      return void apply(message);
     case 'drain':
       return void drain(message.limit);
     case 'logLevel':
@@ -35,9 +34,10 @@ port.on('message', (message: ToWorker) => {
   }
 });
 
-function apply(snapshot: Extract<ToWorker, { type: 'apply' }>['snapshot']): void {
+async function apply({ snapshot, sockets }: Extract<ToWorker, { type: 'apply' }>): Promise<void> {
   try {
     worker.apply(snapshot);
+    await worker.listen(sockets);
     say({ type: 'applied', version: snapshot.version });
   } catch (error) {
     say({ type: 'failed', version: snapshot.version, message: messageOf(error) });
@@ -46,10 +46,7 @@ function apply(snapshot: Extract<ToWorker, { type: 'apply' }>['snapshot']): void
 
 async function drain(limit: number): Promise<void> {
   draining = true;
-  // Whatever waits in the kernel's queue of a socket that is closed gets a reset: two turns of the loop accept what
-  // is there, and right after the second one the queue is as empty as it can be.
-  await immediate();
-  await immediate();
+  await worker.acceptAll();
   const cut = await worker.drain(limit);
   say({ type: 'drained', cut });
   port.close();
@@ -60,7 +57,7 @@ function messageOf(error: unknown): string {
 }
 
 try {
-  const listening = await worker.listen();
+  const listening = await worker.listen(birth.sockets);
   // Told to go before it had come: what was opened since is closed again.
   if (draining) worker.engine.close();
   else say({ type: 'ready', listening });
