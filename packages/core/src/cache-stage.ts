@@ -129,7 +129,7 @@ export class CacheStage implements CacheFollowerSink<CacheDecision>, FollowersWa
     const decision = this.#decision;
     this.lines = '';
     if (decision === undefined) return (this.plan = 'relay');
-    const { status, reason, fields } = head;
+    const { status, reason, sharedFields: fields } = head;
     const plan = this.cache.responded(decision, { status, reason, fields }, this.#wallClock());
     this.#writer = plan.writer;
     this.#answer = plan.decision;

@@ -57,11 +57,13 @@ export abstract class MessageHead {
     this.#lines = undefined;
   }
 
-  /** The same as {@link fields}, but never to be changed: heads that came byte for byte alike share it. */
+  /**
+   * The same as {@link fields}, but never to be changed: heads that came byte for byte alike share it. Asking for it
+   * leaves {@link lines} in place, so that they can still be copied on in one piece.
+   */
   get sharedFields(): readonly string[] {
     const lines = this.#lines;
-    if (lines === undefined || !lines.repeated) return this.fields;
-    return (lines.strings ??= lines.cut());
+    return lines === undefined ? this.fields : (lines.strings ??= lines.cut());
   }
 
   /** The field lines as they came, while nobody has asked for `fields`. */
