@@ -9,6 +9,9 @@ export interface LocalAnswer {
   readonly body?: string | Uint8Array;
 }
 
+/** What `Allow` says: other methods are forwarded too, where the parser knows them. */
+export const allowedMethods = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
+
 /** Bytes of body that `answer` is sent with, to anything but HEAD. */
 export function bodyLength({ status, body }: LocalAnswer): number {
   return body === undefined || status === 204 || status === 304 ? 0 : Buffer.byteLength(body);
@@ -72,7 +75,7 @@ export function answerFor(
     requestId,
   ];
   if (failure.status === 503) fields.push('Retry-After', String(retryAfter ?? 1));
-  if (failure.status === 405) fields.push('Allow', 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS');
+  if (failure.status === 405) fields.push('Allow', allowedMethods);
   return { status: failure.status, fields, body: render(format, failure, requestId) };
 }
 

@@ -15,6 +15,7 @@ import { askHandlers, askOfBackend, askOfResponse } from './exchange-hooks.ts';
 import type { ExchangeOutcome } from './exchange-outcome.ts';
 import { ExchangeRecord, noRequest } from './exchange-record.ts';
 import { ProxyFailure } from './failure.ts';
+import { ownAnswer } from './own-methods.ts';
 import type { ChunkSource } from './read-buffers.ts';
 import { RequestBody } from './request-body.ts';
 import type { Runtime } from './runtime.ts';
@@ -76,13 +77,9 @@ export class Exchange extends ExchangeRecord implements AttemptedExchange, Answe
       counters.cells[Counter.overloadRefusals]!++;
       return this.fail(new ProxyFailure('OVERLOADED', 'over a limit of the process'));
     }
-    const own = this.downstream.admit(request);
+    const own = this.downstream.admit(request) ?? ownAnswer(request);
     if (own instanceof ProxyFailure) return this.fail(own);
     if (own !== undefined) return this.answer(own, false);
-    if (request.method === 'TRACE')
-      return this.fail(new ProxyFailure('METHOD_NOT_ALLOWED', 'TRACE is not forwarded'));
-    if (request.method === 'CONNECT')
-      return this.fail(new ProxyFailure('NOT_IMPLEMENTED', 'CONNECT is not served'));
     if (!hooks.requestParsed.active) return this.#route();
     askHandlers(hooks.requestParsed, this, this.runtime, () => this.#route());
   }

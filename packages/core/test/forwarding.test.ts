@@ -182,6 +182,58 @@ describe('methods', () => {
   });
 });
 
+describe('Max-Forwards of OPTIONS (RFC 9110 §7.6.2)', () => {
+  it.each(['/', '*'])('0 is answered here, for %s', async (target) => {
+    const { backend, proxy } = await startPair();
+    const client = await RawClient.connect(proxy.port);
+    client.write(`OPTIONS ${target} HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n`.repeat(2));
+    const [first, second] = await client.responses(2);
+    client.destroy();
+    expect([status(first!), field(first!, 'content-length'), status(second!)]).toEqual([200, '0', 200]);
+    expect(field(first!, 'allow')).toContain('OPTIONS');
+    expect(backend.connections).toHaveLength(0);
+  });
+
+  it.each([
+    ['OPTIONS', '5', '4'],
+    ['OPTIONS', '1', '0'],
+    ['OPTIONS', 'x', 'x'],
+    ['GET', '0', '0'],
+    ['GET', '5', '5'],
+  ])('%s with %s goes on with %s', async (method, came, goes) => {
+    const { backend, proxy } = await startPair();
+    await ask(proxy.port, `${method} / HTTP/1.1\r\nHost: a\r\nmax-Forwards: ${came}\r\n\r\n`);
+    expect(backend.text).toContain(`\r\nmax-Forwards: ${goes}\r\n`);
+  });
+});
+
+describe('what concerns one hop only', () => {
+  it('Proxy-Authenticate of a backend is not ours to ask (RFC 9110 §11.7.1)', async () => {
+    const { proxy } = await startPair((_request, connection) =>
+      connection.write(ok('x', 'Proxy-Authenticate: Basic', 'WWW-Authenticate: Basic')),
+    );
+    const response = await ask(proxy.port, 'GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+    expect(field(response, 'proxy-authenticate')).toBeUndefined();
+    expect(field(response, 'www-authenticate')).toBe('Basic');
+  });
+
+  it('an expectation in HTTP/1.0 has no meaning, and does not get one (RFC 9110 §10.1.1)', async () => {
+    const { backend, proxy } = await startPair();
+    const bytes = 'POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\na';
+    expect(status(await ask(proxy.port, bytes))).toBe(200);
+    expect(field(backend.requests[0]!, 'expect')).toBeUndefined();
+  });
+
+  it('https without TLS is misdirected, unless a gateway that ended TLS asks (RFC 9110 §7.4)', async () => {
+    const bytes = 'GET https://a/x HTTP/1.1\r\nHost: a\r\n\r\n';
+    const { backend, proxy } = await startPair();
+    expect(status(await ask(proxy.port, bytes))).toBe(421);
+    expect(backend.connections).toHaveLength(0);
+    const trusting = await startPair({}, { trustedProxies: ['127.0.0.1'] });
+    expect(status(await ask(trusting.proxy.port, bytes))).toBe(200);
+  });
+});
+
 describe('HEAD, 204 and 304', () => {
   it('HEAD keeps the length of what GET would bring, and no body follows', async () => {
     const { backend, proxy } = await startPair((request, connection) =>

@@ -1,7 +1,7 @@
 import { ForwardingTail, checkedField, type RequestHead, type ResponseHead } from '@rp/parser';
 import type { LocalAnswer } from '../answers.ts';
 import type { ForwardRules } from '../forward-rules.ts';
-import type { ProxyFailure } from '../failure.ts';
+import { ProxyFailure } from '../failure.ts';
 import { noIdentity, type ListenerPolicy } from '../listener-policy.ts';
 import type { ConnectionEnds } from '../proxy-protocol.ts';
 import type { Forwarding } from '../settings.ts';
@@ -62,6 +62,9 @@ export class ClientPeer {
 
   /** What the listener lets a request pass with; an answer ends it. */
   admit(request: RequestHead): LocalAnswer | ProxyFailure | undefined {
+    // A gateway that ended TLS may say so; anybody else asks for what this connection cannot give (RFC 9110 §7.4).
+    if (request.target !== request.path && !this.secure && !this.trusted && /^https:/i.test(request.target))
+      return new ProxyFailure('MISDIRECTED', 'https without TLS');
     return this.policy?.admit?.(request, this.identity);
   }
 

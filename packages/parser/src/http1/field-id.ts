@@ -13,28 +13,29 @@ export const FieldId = {
   transferEncoding: 6,
   upgrade: 7,
   http2Settings: 8,
+  // For the next client on the way only (RFC 9110 §11.7.1), and a reverse proxy asks for no credentials.
+  proxyAuthenticate: 9,
   /**
    * A name that is one of the guarded ones once `_` and `.` are read as `-`, as some backends do
    * (`X_Forwarded_For`, `Content_Length`): never forwarded.
    */
-  lookalike: 9,
+  lookalike: 10,
   // Guarded: written or checked by the proxy.
-  proxyAuthorization: 10,
-  contentLength: 11,
-  host: 12,
-  expect: 13,
-  via: 14,
-  forwarded: 15,
-  xForwardedFor: 16,
-  xForwardedProto: 17,
-  xForwardedHost: 18,
-  xForwardedPort: 19,
-  xRequestId: 20,
-  xRealIp: 21,
-  maxForwards: 22,
+  proxyAuthorization: 11,
+  contentLength: 12,
+  host: 13,
+  expect: 14,
+  via: 15,
+  forwarded: 16,
+  xForwardedFor: 17,
+  xForwardedProto: 18,
+  xForwardedHost: 19,
+  xForwardedPort: 20,
+  xRequestId: 21,
+  xRealIp: 22,
+  maxForwards: 23,
   // The rest is only looked up often.
-  authorization: 23,
-  proxyAuthenticate: 24,
+  authorization: 24,
   wwwAuthenticate: 25,
   cookie: 26,
   setCookie: 27,
@@ -70,7 +71,7 @@ export const FieldId = {
 } as const;
 export type FieldId = (typeof FieldId)[keyof typeof FieldId];
 
-const lastHopByHop = FieldId.http2Settings;
+const lastHopByHop = FieldId.proxyAuthenticate;
 const lastDropped = FieldId.lookalike;
 const lastGuarded = FieldId.maxForwards;
 

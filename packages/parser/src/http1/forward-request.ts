@@ -3,6 +3,7 @@ import { copyFields, isNamed, type FieldRewriter } from './copy-fields.ts';
 import { BodyFraming } from './events.ts';
 import { FieldId, isNeverForwarded } from './field-id.ts';
 import { ForwardedRequest } from './forwarded-request.ts';
+import { parseContentLength } from './framing.ts';
 import { joinedValue, type RequestHead } from './heads.ts';
 
 /** What becomes of a request's `X-Request-Id`. */
@@ -155,6 +156,11 @@ class RequestRewriter implements FieldRewriter<RequestHead> {
         return rules.trusted && !rules.forwarded ? undefined : '';
       case FieldId.xRequestId:
         return passesRequestId(head, rules) ? undefined : '';
+      case FieldId.expect:
+        // Without meaning in HTTP/1.0 (RFC 9110 §10.1.1): the backend is not to take it for one of ours.
+        return head.minor === 0 ? '' : undefined;
+      case FieldId.maxForwards:
+        return head.method === 'OPTIONS' ? oneForwardLess(head, index) : undefined;
       case FieldId.xForwardedProto:
       case FieldId.xForwardedHost:
       case FieldId.xForwardedPort:
@@ -170,6 +176,12 @@ class RequestRewriter implements FieldRewriter<RequestHead> {
     const host = this.#rules.host ?? head.host;
     return head.valueAt(index) === host ? undefined : `${head.nameAt(index)}: ${host}\r\n`;
   }
+}
+
+/** RFC 9110 §7.6.2. Zero never gets here: whoever forwards answers it. What is no number is nobody's business. */
+function oneForwardLess(head: RequestHead, index: number): string | undefined {
+  const left = parseContentLength(head.valueAt(index));
+  return left > 0 ? `${head.nameAt(index)}: ${left - 1}\r\n` : undefined;
 }
 
 function untrustedTail(head: RequestHead, rules: ForwardRequest): string {

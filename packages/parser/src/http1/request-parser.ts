@@ -118,7 +118,7 @@ export class RequestParser extends MessageParser {
     if (form === TargetForm.invalid) return 'ERR_BAD_TARGET';
     if (!this.#isHostValid(minor, form)) return 'ERR_BAD_HOST';
     // A server may ignore what it does not expect of HTTP/1.0 (RFC 9110 §10.1.1).
-    const expects = minor === 1 && reader.expect !== undefined;
+    const expects = minor === 1 && reader.expect !== undefined && reader.expect !== '';
     if (expects && reader.expect?.toLowerCase() !== '100-continue') return 'ERR_EXPECTATION_UNKNOWN';
     const bits = reader.connection === undefined ? 0 : connectionBits(reader.connection);
     const upgrades = minor === 1 && (bits & ConnectionOption.upgrade) !== 0 && reader.upgrade !== undefined;
@@ -161,10 +161,20 @@ export class RequestParser extends MessageParser {
     const { limits } = this;
     // llhttp would go on to read the rest of the HTTP/2 preface.
     if (head.spans.length > 0 && this.#method() === pri) return 'ERR_VERSION_UNSUPPORTED';
+    // llhttp takes a line without version for HTTP/0.9, and would go on to wait for fields.
+    const fault = head.lineEnd === -1 ? undefined : this.#lineFault(head);
+    if (fault !== undefined) return fault;
     // An unfinished line may end in the CR of its CRLF, the fields in that of the empty line.
     const lineLength = head.lineEnd === -1 || head.lineEnd >= length ? length - 1 : head.lineEnd - 1;
     if (lineLength > limits.requestLine) return 'ERR_REQUEST_LINE_TOO_LONG';
     return fieldExcess(limits, head, length - lineLength - 3);
+  }
+
+  /** A line that ends, and says no version that is ours. */
+  #lineFault({ bytes, lineEnd }: HeadBuffer): WireFailureCode | undefined {
+    if (methodName(this.#method()) === '') return 'ERR_METHOD_UNKNOWN';
+    const version = bytes.toString('latin1', Math.max(0, lineEnd - 10), Math.max(0, lineEnd - 1));
+    return version.startsWith(' HTTP/') ? undefined : 'ERR_BAD_REQUEST_LINE';
   }
 
   #method(): number {

@@ -77,6 +77,7 @@ describe('fieldId', () => {
       'transferEncoding',
       'upgrade',
       'http2Settings',
+      'proxyAuthenticate',
     ]);
     expect(isNeverForwarded(FieldId.lookalike)).toBe(true);
     expect(isNeverForwarded(FieldId.host)).toBe(false);
