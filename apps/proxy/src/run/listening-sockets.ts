@@ -1,5 +1,5 @@
 import type { Logger } from '../log/index.ts';
-import { bindSocket, canBind, inheritedSocket, type BoundSocket } from './bound-socket.ts';
+import { bindSocket, canBind, inheritedSocket, placeOf, type BoundSocket } from './bound-socket.ts';
 import { duplicateSockets, type SocketCopy } from './duplicate-socket.ts';
 import { checkFree } from './free-address.ts';
 import { assignSockets, type HandedSocket } from './handed-sockets.ts';
@@ -137,8 +137,14 @@ export class ListeningSockets {
       await checkFree([{ address, port }]);
       return undefined;
     } catch (error) {
-      throw new ListenError(at, 'port', error);
+      throw new ListenError(at, 'port', this.#isOurs(port, error) ? overlap(address, port, error) : error);
     }
+  }
+
+  #isOurs(port: number, error: unknown): boolean {
+    const { code } = error as { readonly code?: unknown };
+    if (code !== 'EADDRINUSE') return false;
+    return [...this.#places.values()].some(({ sockets }) => sockets[0]?.port === port);
   }
 
   /** Those that were handed over stay: they are asked for again, or belong to nobody else. */
@@ -172,4 +178,9 @@ export class ListeningSockets {
       this.#logger.error({ error: (error as Error).message }, 'no copy of a socket for the next worker');
     }
   }
+}
+
+function overlap(address: string, port: number, cause: unknown): Error {
+  const message = `${placeOf(address, port)} overlaps with a listener that runs: close that one by a reload of its own first`;
+  return new Error(message, { cause });
 }
