@@ -127,6 +127,7 @@ function trafficMetrics({
   bytes,
   failures,
   tls,
+  certificates,
 }: Stats): readonly Metric[] {
   const request = (name: string): number => requests[name] ?? 0;
   return [
@@ -161,6 +162,16 @@ function trafficMetrics({
     counter('tunnels_total', 'Tunnels opened.', request('tunnels')),
     gauge('tunnels_active', 'Tunnels that are open.', request('activeTunnels')),
     metric('counter', 'tls_events_total', 'TLS handshakes by kind.', by('event', tls)),
+    gauge('tls_certificates', 'Certificates that were loaded.', certificates.served),
+    metric(
+      'gauge',
+      'tls_certificate_expiry_timestamp_seconds',
+      'When certificates end; of many, the hundred that end first.',
+      certificates.soonest.map(({ file, notAfter }) => ({
+        labels: { file },
+        value: Date.parse(notAfter) / 1000,
+      })),
+    ),
     counter('http2_connections_total', 'HTTP/2 connections.', request('http2Connections')),
     counter('http2_streams_total', 'HTTP/2 streams.', request('http2Streams')),
     gauge('http2_connections_active', 'HTTP/2 connections that are open.', request('activeHttp2Connections')),

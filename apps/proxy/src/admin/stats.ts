@@ -1,8 +1,13 @@
 import type { BackendStatistics } from '@rp/balancer';
 import { latencyBounds } from '@rp/core';
+import type { ServedCertificate } from '../run/certificate-keeper.ts';
 import type { Reloader } from '../run/reloader.ts';
 import type { Supervisor } from '../run/supervisor.ts';
 import { poolTotals, type PoolTotals } from './pool-totals.ts';
+
+/** Certificates that are shown one by one, and names of each. */
+const MAX_CERTIFICATES = 100;
+const MAX_NAMES = 10;
 
 /** One worker thread. `answered: false`: it did not answer within a second, and its other figures are missing. */
 export type WorkerStats =
@@ -24,6 +29,16 @@ export interface BackendStats extends BackendStatistics {
   /** Pool permits that are taken: connections that are open or being opened. */
   readonly permits: number;
   readonly pool: PoolTotals;
+}
+
+/** A certificate that is served, or was until it expired. */
+export interface CertificateStats {
+  readonly file: string;
+  readonly names: readonly string[];
+  /** ISO 8601. */
+  readonly notAfter: string;
+  /** Whole days, rounded down; negative once it has expired. */
+  readonly daysLeft: number;
 }
 
 /** What `GET /stats` answers. Counters only grow while the process lives; the README says what each means. */
@@ -63,6 +78,11 @@ export interface Stats {
   readonly failures: Readonly<Record<string, number>>;
   /** Handshakes, by the names of `HANDSHAKE_COUNTERS` of `@rp/tls`. */
   readonly tls: Readonly<Record<string, number>>;
+  readonly certificates: {
+    readonly served: number;
+    /** Those that end first, at most 100 of them. */
+    readonly soonest: readonly CertificateStats[];
+  };
   readonly cache: Readonly<Record<string, number>> | null;
   readonly upstreams: Readonly<Record<string, { readonly backends: readonly BackendStats[] }>>;
   readonly process: { readonly memory: number; readonly cpuSeconds: number };
@@ -121,10 +141,25 @@ export async function collectStats(supervisor: Supervisor, reloader: Reloader): 
     },
     failures: group(counters, /^failure\.(.+)$/u),
     tls: supervisor.handshakes(),
+    certificates: certificateStats(supervisor.certificates.served(), Date.now()),
     cache: cacheTotals(reports),
     upstreams: upstreamStats(supervisor, reports),
     process: { memory: process.memoryUsage.rss(), cpuSeconds: (cpu.user + cpu.system) / 1e6 },
   };
+}
+
+/** With thousands of certificates each would be a series of its own: those that end last are left out. */
+function certificateStats(served: readonly ServedCertificate[], now: number): Stats['certificates'] {
+  const soonest = served
+    .toSorted((a, b) => a.notAfter - b.notAfter)
+    .slice(0, MAX_CERTIFICATES)
+    .map(({ file, names, notAfter }) => ({
+      file,
+      names: names.slice(0, MAX_NAMES),
+      notAfter: new Date(notAfter).toISOString(),
+      daysLeft: Math.floor((notAfter - now) / 86_400_000),
+    }));
+  return { served: served.length, soonest };
 }
 
 type Reports = Awaited<ReturnType<Supervisor['reports']>>;

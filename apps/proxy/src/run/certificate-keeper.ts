@@ -20,6 +20,14 @@ import { bindingOptions } from './tls-binding.ts';
 /** Milliseconds between two looks at what comes with time: ticket keys, certificates that end. */
 const LOOK = 60_000;
 
+/** A certificate as the statistics show it. */
+export interface ServedCertificate {
+  readonly file: string;
+  readonly names: readonly string[];
+  /** Milliseconds since the epoch. */
+  readonly notAfter: number;
+}
+
 /** Certificates and ticket keys of one listener. */
 class Kept {
   readonly reloader: CertificateReloader;
@@ -112,6 +120,18 @@ export class CertificateKeeper {
     } catch (error) {
       throw new ListenError(at, 'tls', error);
     }
+  }
+
+  /** Everything that is served, by listener and in the order of the file; each certificate once. */
+  served(): readonly ServedCertificate[] {
+    const all = new Map<string, ServedCertificate>();
+    for (const { reloader } of this.#kept.values()) {
+      for (const { info } of reloader.store.certificates) {
+        const { file, names, notAfter, fingerprint } = info;
+        if (!all.has(fingerprint)) all.set(fingerprint, { file, names, notAfter });
+      }
+    }
+    return [...all.values()];
   }
 
   /** Begins to watch files and dates. */

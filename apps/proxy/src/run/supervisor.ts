@@ -57,7 +57,8 @@ export class Supervisor implements FleetOwner {
   readonly #sockets: ListeningSockets | undefined;
   readonly #resolver: NameResolver;
   readonly #listeners: RunningListeners;
-  readonly #certificates: CertificateKeeper;
+  /** Also for the statistics. */
+  readonly certificates: CertificateKeeper;
   /** As it was written; the one in the snapshot knows the ports that the system chose. */
   #config: ProxyConfig;
   #snapshot: Snapshot;
@@ -73,7 +74,7 @@ export class Supervisor implements FleetOwner {
     this.#sockets = sockets;
     this.#resolver = resolver ?? nodeResolver();
     this.#listeners = new RunningListeners(config.listeners, sockets !== undefined);
-    this.#certificates = new CertificateKeeper(logger, () => this.#certificatesChanged());
+    this.certificates = new CertificateKeeper(logger, () => this.#certificatesChanged());
     this.#memory = Array.from({ length: workers }, createWorkerMemory);
     this.#leases = new SharedArrayBuffer(leasesByteLength(workers));
     this.#addresses = createAddressCounts(workers, randomBytes(4).readInt32LE());
@@ -108,7 +109,7 @@ export class Supervisor implements FleetOwner {
   /** Resolves when every worker accepts connections; rejects if one cannot, with a {@link ListenError} or another. */
   async start(): Promise<readonly ListeningAddress[]> {
     const { current } = this.#listeners;
-    const useCertificates = this.#certificates.prepare(current);
+    const useCertificates = this.certificates.prepare(current);
     const opening = new Set(current.map(({ id }) => id));
     this.#listeners.use(this.#config.listeners, (await this.#sockets?.prepare(current, opening)) ?? current);
     useCertificates();
@@ -122,7 +123,7 @@ export class Supervisor implements FleetOwner {
     this.#renew();
     const listening = await this.#fleet.start();
     this.#started = true;
-    this.#certificates.start();
+    this.certificates.start();
     return listening;
   }
 
@@ -163,7 +164,7 @@ export class Supervisor implements FleetOwner {
    */
   async reload(config: ProxyConfig): Promise<void> {
     const next = this.#listeners.next(config.listeners);
-    const useCertificates = this.#certificates.prepare(next);
+    const useCertificates = this.certificates.prepare(next);
     const running = new Set(this.#listeners.current.map(({ id }) => id));
     const opening = new Set(next.map(({ id }) => id).filter((id) => !running.has(id)));
     const listeners = opening.size === 0 ? next : ((await this.#sockets?.prepare(next, opening)) ?? next);
@@ -175,7 +176,7 @@ export class Supervisor implements FleetOwner {
   /** As {@link reload}, where listeners are neither opened nor closed. */
   reloadInPlace(config: ProxyConfig): void {
     const next = this.#listeners.next(config.listeners);
-    this.#commit(config, next, this.#certificates.prepare(next));
+    this.#commit(config, next, this.certificates.prepare(next));
   }
 
   /** Removes responses from the caches of all workers. */
@@ -317,7 +318,7 @@ export class Supervisor implements FleetOwner {
       config,
       upstreams,
       listeners,
-      secrets: this.#certificates.secretsOf(listeners),
+      secrets: this.certificates.secretsOf(listeners),
     };
     for (const shared of upstreams) this.#watches.get(shared.name)!.use(shared);
     const opening = listeners.filter(({ id }) => !known.has(id));
@@ -329,7 +330,7 @@ export class Supervisor implements FleetOwner {
   }
 
   #stopWatching(): void {
-    this.#certificates.stop();
+    this.certificates.stop();
     for (const watch of this.#watches.values()) watch.stop();
   }
 }
