@@ -153,14 +153,81 @@ describe('half-closed clients', () => {
     expect(proxy.count('clientAborts')).toBe(1);
   });
 
-  it('that are gone, as it turns out, do not keep the backend busy for a second', async () => {
+  it('get an answer that takes its time, and are asked now and then whether they are still there', async () => {
     const { backend, proxy } = await startPair({ onHead: () => {} });
     const client = await RawClient.connect(proxy.port);
     client.write(get('/'));
     await backend.received(1);
     client.half();
     await turns(20);
-    await proxy.advance(1000);
+    for (let i = 0; i < 20; i++) await proxy.advance(500);
+    backend.connections[0]!.write(ok('late'));
+    await client.gone();
+    const all = await client.responses(1);
+    expect(all.at(-1)!.body.toString()).toBe('late');
+    const interim = all.slice(0, -1).map(status);
+    expect(interim.length).toBeGreaterThan(2);
+    expect(interim.length).toBeLessThan(8);
+    expect(new Set(interim)).toEqual(new Set([100]));
+  });
+
+  it('get all of a stream that pauses', async () => {
+    const { backend, proxy } = await startPair((_request, connection) =>
+      connection.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n'),
+    );
+    const client = await RawClient.connect(proxy.port);
+    client.write(get('/'));
+    await client.receives('one');
+    client.half();
+    await turns(20);
+    for (const event of ['two', 'three']) {
+      for (let i = 0; i < 5; i++) await proxy.advance(500);
+      backend.connections[0]!.write(`${event.length}\r\n${event}\r\n`);
+      await client.receives(event);
+    }
+    for (let i = 0; i < 5; i++) await proxy.advance(500);
+    backend.connections[0]!.write('0\r\n\r\n');
+    await client.gone();
+    expect((await client.response()).body.toString()).toBe('onetwothree');
+  });
+
+  it('get all of a response that they read slowly', async () => {
+    const body = 'x'.repeat(8 * 1024 * 1024);
+    const { proxy } = await startPair((_request, connection) => connection.write(ok(body)));
+    const client = await RawClient.connect(proxy.port);
+    client.write(get('/'));
+    await client.receives('200 OK');
+    client.socket.pause();
+    client.half();
+    await turns(50);
+    for (let i = 0; i < 5; i++) await proxy.advance(500);
+    client.socket.resume();
+    expect((await client.response()).body.length).toBe(body.length);
+    await client.gone();
+  });
+
+  it.each([
+    ['closed, before an answer', get('/'), '', true],
+    [
+      'closed, in a stream',
+      get('/'),
+      'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n',
+      true,
+    ],
+    ['closed, in a body with a length', get('/'), 'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\none', true],
+    ['only half-closed, and cannot be asked', 'GET / HTTP/1.0\r\n\r\n', '', false],
+  ])('that %s do not keep the backend busy for a second', async (_name, request, begun, close) => {
+    const { backend, proxy } = await startPair((_request, connection) => connection.write(begun));
+    const client = await RawClient.connect(proxy.port);
+    client.write(request);
+    await backend.received(1);
+    if (begun !== '') await client.receives('one');
+    if (close) client.destroy();
+    else client.half();
+    await turns(20);
+    await proxy.advance(450);
+    expect(backend.connections[0]!.closed).toBe(false);
+    await proxy.advance(450);
     await until(() => backend.connections[0]!.closed);
     expect(proxy.count('clientAborts')).toBe(1);
     await proxy.quiet();

@@ -7,7 +7,7 @@ import { ProxyFailure } from '../failure.ts';
 import { ownedChunk, type ChunkSource } from '../read-buffers.ts';
 import type { Runtime } from '../runtime.ts';
 import { Tunnel, type TunnelEnd } from '../tunnel.ts';
-import { MAX_UNSENT } from './bounds.ts';
+import { GONE_GRACE, MAX_UNSENT } from './bounds.ts';
 import { Http1Life } from './http1-life.ts';
 import { Http1Response, type ResponseTurn } from './http1-response.ts';
 import type { ClientPeer } from './peer.ts';
@@ -35,8 +35,9 @@ export class Http1Connection extends Http1Life implements RequestSink, ResponseT
   /** Everything of the current request was read. */
   #requestRead = true;
   #keepAlive = true;
-  /** Bytes of the response at the last look at a half-closed client. */
+  /** Bytes of the response at the last look at a half-closed client, and looks since it took something. */
   #goneMark = 0;
+  #goneLooks = 0;
 
   constructor(runtime: Runtime, peer: ClientPeer, onClose: (connection: Http1Connection) => void) {
     super(runtime, (connection) => onClose(connection as Http1Connection));
@@ -174,6 +175,10 @@ export class Http1Connection extends Http1Life implements RequestSink, ResponseT
 
   // ---- From one exchange to the next -------------------------------------------------------------------------
 
+  get beginning(): boolean {
+    return this.state.current !== writingResponse;
+  }
+
   beginResponse(): void {
     if (this.state.current !== writingResponse) this.state.go(writingResponse);
   }
@@ -286,18 +291,23 @@ export class Http1Connection extends Http1Life implements RequestSink, ResponseT
 
   #waitForResponse(): void {
     this.#goneMark = this.#exchange.bytesOut;
-    if (this.halfClosed) this.deadline.gone();
+    this.#goneLooks = 0;
+    if (this.halfClosed) this.deadline.gone(GONE_GRACE);
     else this.deadline.nothing();
   }
 
   /**
-   * A client that half-closed and waits for its answer cannot be told from one that is gone until something is
-   * written to it. It gets its answer as long as that makes progress; otherwise the backend's work is cancelled.
+   * A client that half-closed and waits for its answer cannot be told from one that closed until something is written
+   * to it: what closed answers with a reset, which the write after that one brings to light. Who is still there is
+   * asked again, ever less often. Where nothing can be written, no progress means gone.
    */
   override perhapsGone(): void {
     if (!this.#exchanging) return;
-    if (this.#exchange.bytesOut > this.#goneMark) return this.#waitForResponse();
-    this.gone('end of stream');
+    const written = this.#exchange.bytesOut > this.#goneMark || this.socket.writableLength > 0;
+    if (written) return this.#waitForResponse();
+    const asked = this.response.probe();
+    if (!asked && this.#goneLooks > 0) return this.gone('end of stream');
+    this.deadline.gone(GONE_GRACE << Math.min(this.#goneLooks++, 6));
   }
 
   protected override gone(detail: string, cause?: Error): void {

@@ -28,6 +28,8 @@ export interface ResponseTurn {
   readonly request: RequestHead | undefined;
   /** `HTTP/1.1` and so on. */
   readonly version: string;
+  /** Nothing of the response was written. */
+  readonly beginning: boolean;
   /** The first byte of a response is about to be written. */
   beginResponse(): void;
   /** Whether another request may follow this response. False is final, and so is `wanted === false`. */
@@ -174,6 +176,20 @@ export class Http1Response implements Downstream {
     this.#turn.beginResponse();
     const own = this.#peer.responseLines(this.#turn.request, undefined);
     writeStored(this.#writer, answer, own + connectionLine(this.#connectionOption(true)));
+  }
+
+  /**
+   * Writes what changes nothing, to see whether the client is still there: an interim response that any client of
+   * HTTP/1.1 may get at any time (RFC 9110 §15.2), or a zero in front of the size of the next chunk (RFC 9112 §7.1).
+   * False: there is nothing of the kind.
+   */
+  probe(): boolean {
+    const { request, beginning } = this.#turn;
+    if (request?.minor !== 1 || this.#staged !== '') return false;
+    if (beginning) this.#writer.text('HTTP/1.1 100 Continue\r\n\r\n');
+    else if (this.#chunked && this.#bodyAllowed) this.#writer.text('0');
+    else return false;
+    return true;
   }
 
   /** The 101 that opens a tunnel. */

@@ -1,6 +1,6 @@
 import type { Runtime } from '../runtime.ts';
 import { Timer } from '../timer-wheel.ts';
-import { BODY_PROGRESS, GONE_GRACE } from './bounds.ts';
+import { BODY_PROGRESS } from './bounds.ts';
 
 /** What a client connection waits for. */
 type Waiting = 'nothing' | 'head' | 'body' | 'idle' | 'gone';
@@ -13,7 +13,7 @@ export interface DeadlineOwner {
   bodyLate(): void;
   /** No next request came. */
   idleLong(): void;
-  /** `GONE_GRACE` has passed since a client that half-closed was last seen to take something. */
+  /** A client that half-closed has taken nothing for as long as was said. */
   perhapsGone(): void;
 }
 
@@ -58,8 +58,9 @@ export class RequestDeadline extends Timer {
     this.#wait('idle', delay);
   }
 
-  gone(): void {
-    this.#wait('gone', GONE_GRACE);
+  /** Milliseconds until a client that half-closed is looked at again. */
+  gone(delay: number): void {
+    this.#wait('gone', delay);
   }
 
   /** So much of a body came; true when it is enough to count (slow body). */
