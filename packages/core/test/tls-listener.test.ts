@@ -136,7 +136,8 @@ describe('HTTP/1 over TLS', () => {
     raw.destroy();
     // An end of stream alone does not say that the client is gone: it gets a moment.
     await turns(20);
-    await proxy.advance(1_000);
+    await proxy.advance(450);
+    await proxy.advance(450);
     await until(() => backend.open === 0);
   });
 
