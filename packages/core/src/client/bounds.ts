@@ -14,7 +14,7 @@ export const MAX_LINGER_BYTES: number = 4 * 1024 * 1024;
  * Milliseconds without progress after which a client that half-closed is asked whether it is still there, and once more
  * as long. Twice must be less than a second: then the backend's work is cancelled.
  */
-export const GONE_GRACE = 400;
+export const GONE_GRACE = 300;
 
 /** Bytes of a request body that count as progress: less than this per body timeout is a stall (slow body). */
 export const BODY_PROGRESS = 32;
