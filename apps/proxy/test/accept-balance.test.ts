@@ -141,8 +141,13 @@ describe('the balance of accepting', () => {
   it('is left to chance where connections live shortly', () => {
     const workers = new Workers(2);
     for (let i = 0; i < 40; i++) workers.change(0, 1);
+    workers.tick();
     expect(workers.may[0]).toBe(false);
+    // Many that leave at once, and nobody who comes, say nothing.
     for (let i = 0; i < 10; i++) workers.change(0, -1);
+    workers.tick();
+    expect(workers.may[0]).toBe(false);
+    for (let i = 0; i < 10; i++) workers.change(0, i % 2 === 0 ? 1 : -1);
     workers.tick();
     expect(workers.may[0]).toBe(true);
     workers.tick();

@@ -45,10 +45,10 @@ export class ClientConnections {
     this.#changed(this.load);
   }
 
-  /** It has come, and is to be added, or it has gone. */
-  arrived(): void {
+  /** @param stays it is to be added now; otherwise it has gone */
+  arrived(stays: boolean): void {
     this.#arriving--;
-    this.#changed(this.load);
+    if (!stays) this.#changed(this.load);
   }
 
   add(address: string): void {

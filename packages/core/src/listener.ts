@@ -182,16 +182,14 @@ export class Listener {
     if (this.#open.delete(connection)) this.#connections.remove(connection.address);
   }
 
-  #arrives(raw: net.Socket): () => void {
+  #arrives(raw: net.Socket): void {
     this.#arriving.add(raw);
     this.#connections.arrives();
-    const gone = (): void => this.#arrived(raw);
-    raw.once('close', gone);
-    return gone;
+    raw.once('close', () => this.#arrived(raw, false));
   }
 
-  #arrived(raw: net.Socket): void {
-    if (this.#arriving.delete(raw)) this.#connections.arrived();
+  #arrived(raw: net.Socket, stays: boolean): void {
+    if (this.#arriving.delete(raw)) this.#connections.arrived(stays);
   }
 
   /** Goes on when the PROXY protocol header was read: whose address it is is known only then. */
@@ -202,10 +200,9 @@ export class Listener {
       this.#runtime.counters.cells[Counter.connectionsRefused]!++;
       return void socket.destroy();
     }
-    const left = this.#arrives(socket);
+    this.#arrives(socket);
     const reader = new ProxyHeaderReader(this.#runtime, socket, (ends) => {
-      socket.off('close', left);
-      left();
+      this.#arrived(socket, true);
       accept(socket, ends ?? own);
     });
     reader.start();
@@ -234,8 +231,8 @@ export class Listener {
   #shaken(socket: tls.TLSSocket): void {
     this.#runtime.counters.cells[Counter.handshakes]!++;
     const raw = rawSocket(socket);
-    this.#arrived(raw);
     const ends = this.#announced.get(raw) ?? endsOf(socket);
+    this.#arrived(raw, ends.address !== '');
     if (ends.address === '') return void socket.destroy();
     this.#asked(socket, ends.address, true, () => this.#add(this.#opener.secure(socket, ends)));
   }

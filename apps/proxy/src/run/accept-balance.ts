@@ -31,7 +31,7 @@ const SILENT = 400;
 /** Weight of the last 50 ms in that: it is half a second that counts, not a moment. */
 const NEWEST = 0.1;
 /**
- * Connections live shortly when in 50 ms a sixteenth of them end. Then each has the same share sooner than it could
+ * Connections live shortly when in 50 ms as many as a sixteenth of them end, and as many begin. Then each has the same share sooner than it could
  * be given it, and stepping aside would be a system call for every few of them.
  */
 const SHORT_LIVED = 16;
@@ -47,6 +47,7 @@ export class AcceptBalance implements AcceptTurns {
   readonly #own: number;
   readonly #wake: () => void;
   #load = 0;
+  #opened = 0;
   #closed = 0;
   #shortLived = false;
   #armed = false;
@@ -66,8 +67,8 @@ export class AcceptBalance implements AcceptTurns {
    */
   tick(now: number, busy: number): void {
     this.#now = Math.floor(now) & 0x7fffffff || 1;
-    this.#shortLived = this.#closed * SHORT_LIVED > this.#load;
-    this.#closed = 0;
+    this.#shortLived = Math.min(this.#opened, this.#closed) * SHORT_LIVED > this.#load;
+    this.#opened = this.#closed = 0;
     const before = this.#cells[this.#own + BUSY]!;
     this.#cells[this.#own + BUSY] = Math.round(before + (busy * 1000 - before) * NEWEST);
     this.#cells[this.#own + SEEN] = this.#now;
@@ -79,11 +80,12 @@ export class AcceptBalance implements AcceptTurns {
   }
 
   mayAccept(load: number): boolean {
-    const grows = load > this.#load;
-    if (load < this.#load) this.#closed += this.#load - load;
+    const more = load - this.#load;
+    if (more > 0) this.#opened += more;
+    else this.#closed -= more;
     this.#load = load;
     this.#cells[this.#own + LOAD] = load;
-    if (grows) this.#wakeOthers(load);
+    if (more > 0) this.#wakeOthers(load);
     const fair = this.#isFair(load);
     Atomics.store(this.#cells, this.#own + WAITING, fair ? 0 : 1);
     if (!fair) this.#listen();
