@@ -18,6 +18,16 @@ export interface SubjectPlan {
   readonly health?: boolean;
   /** Worker threads. Default 1. */
   readonly workers?: number;
+  /** More options of rp's upstream, as lines of YAML with an indent of 4. */
+  readonly options?: string;
+}
+
+/** What rp says of one backend. */
+export interface BackendFigures {
+  readonly state: string;
+  readonly ejected: boolean;
+  /** Attempts so far. */
+  readonly picked: number;
 }
 
 interface Place {
@@ -30,15 +40,15 @@ interface Place {
 export function rpSubjectConfig(place: Place, plan: SubjectPlan): string {
   const health =
     '    healthCheck: { path: /health, interval: 1s, timeout: 1s, failureThreshold: 2, successThreshold: 2 }\n';
-  const upstream = (name: string, ports: readonly number[], checked: boolean): string =>
-    `  ${name}:\n    algorithm: round-robin\n    backends:\n${ports.map((port) => `      - { url: "http://127.0.0.1:${port}" }\n`).join('')}${checked ? health : ''}`;
+  const upstream = (name: string, ports: readonly number[], checked: boolean, options = ''): string =>
+    `  ${name}:\n${options}    algorithm: round-robin\n    backends:\n${ports.map((port) => `      - { url: "http://127.0.0.1:${port}" }\n`).join('')}${checked ? health : ''}`;
   const control = plan.control === undefined ? '' : upstream('control', [plan.control], false);
   const routes = '  - { path: /ok/, upstream: control }\n  - { path: /, upstream: app }\n';
   return `listeners:
   - { address: 127.0.0.1, port: ${place.port} }
 workers: ${plan.workers ?? 1}
 upstreams:
-${upstream('app', plan.backends, plan.health ?? false)}${control}${control === '' ? '' : `routes:\n${routes}`}timeouts: { header: 5s, body: 5s, response: 2s, idle: 60s, drain: 10s }
+${upstream('app', plan.backends, plan.health ?? false, plan.options)}${control}${control === '' ? '' : `routes:\n${routes}`}timeouts: { header: 5s, body: 5s, response: 2s, idle: 60s, drain: 10s }
 log: { level: error, access: { enabled: false } }
 admin: { address: 127.0.0.1, port: ${place.adminPort} }
 `;
@@ -153,6 +163,14 @@ export class Subject {
   usage(): { memory: number; descriptors: number } {
     const pids = this.#child ? processTree(this.#child.pid) : [];
     return { memory: residentMemory(pids), descriptors: openDescriptors(pids) };
+  }
+
+  /** What rp says of its backends, in the order of the file. */
+  async backends(): Promise<readonly BackendFigures[]> {
+    const text = await fetchText(this.#place.adminPort, '/stats');
+    if (text === undefined) return [];
+    const { upstreams } = JSON.parse(text) as { upstreams: { app: { backends: BackendFigures[] } } };
+    return upstreams.app.backends;
   }
 
   /** Every number of the admin listener's `/stats`, by its path in the JSON; undefined where there is none. */
