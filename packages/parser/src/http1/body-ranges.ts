@@ -4,12 +4,12 @@ export class BodyRanges {
   count: number;
   /** Sum of their bytes. */
   bytes: number;
-  #bounds: Int32Array;
+  readonly #bounds: number[];
 
   constructor() {
     this.count = 0;
     this.bytes = 0;
-    this.#bounds = new Int32Array(2);
+    this.#bounds = [];
   }
 
   clear(): void {
@@ -19,11 +19,6 @@ export class BodyRanges {
 
   add(start: number, end: number): void {
     const at = this.count * 2;
-    if (at === this.#bounds.length) {
-      const larger = new Int32Array(at * 2);
-      larger.set(this.#bounds);
-      this.#bounds = larger;
-    }
     this.#bounds[at] = start;
     this.#bounds[at + 1] = end;
     this.count++;

@@ -5,6 +5,7 @@ import { FieldId, isNeverForwarded } from './field-id.ts';
 import { ForwardedRequest } from './forwarded-request.ts';
 import { parseContentLength } from './framing.ts';
 import { joinedValue, type RequestHead } from './heads.ts';
+import { inOnePiece } from './latin1.ts';
 
 /** What becomes of a request's `X-Request-Id`. */
 export type RequestIdPolicy = 'keep' | 'new' | 'off';
@@ -51,23 +52,29 @@ export interface ForwardRequest {
  * once for each change of it.
  */
 export class ForwardingTail {
-  readonly #before: string;
-  readonly #after: string;
-  #host: string;
+  readonly #client: string;
+  readonly #proto: 'http' | 'https';
+  readonly #port: number;
+  #host: string | undefined;
   #lines: string;
 
   constructor(client: string, proto: 'http' | 'https', port: number) {
-    this.#before = `X-Forwarded-For: ${client}\r\nX-Forwarded-Proto: ${proto}\r\n`;
-    this.#after = `X-Forwarded-Port: ${port}\r\n`;
-    this.#host = '';
-    this.#lines = this.#before + this.#after;
+    this.#client = client;
+    this.#proto = proto;
+    this.#port = port;
+    this.#host = undefined;
+    this.#lines = '';
   }
 
   /** All lines, for a request to `host`; `''` leaves `X-Forwarded-Host` out. */
   lines(host: string): string {
     if (host !== this.#host) {
       this.#host = host;
-      this.#lines = `${this.#before}${host === '' ? '' : `X-Forwarded-Host: ${host}\r\n`}${this.#after}`;
+      // In one piece it takes a third of the memory, which counts for connections that idle.
+      this.#lines = inOnePiece(
+        `X-Forwarded-For: ${this.#client}\r\nX-Forwarded-Proto: ${this.#proto}\r\n` +
+          `${host === '' ? '' : `X-Forwarded-Host: ${host}\r\n`}X-Forwarded-Port: ${this.#port}\r\n`,
+      );
     }
     return this.#lines;
   }

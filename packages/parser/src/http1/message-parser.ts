@@ -43,7 +43,8 @@ export abstract class MessageParser {
   readonly #source: 'client' | 'backend';
   readonly #startLine: StartLine;
   readonly #ranges: BodyRanges;
-  readonly #chunks: ChunkedBody;
+  /** Made for the first chunked body: most requests have none, and connections are many. */
+  #chunks: ChunkedBody | undefined;
   #state: State;
   #used: boolean;
   #remaining: number;
@@ -62,7 +63,7 @@ export abstract class MessageParser {
     // Robustness (RFC 9112 §2.2) as far as old clients need it: one or two CRLFs before a request line.
     this.#startLine = new StartLine(source === 'client' ? 4 : 0);
     this.#ranges = new BodyRanges();
-    this.#chunks = new ChunkedBody(this.limits, this.machine, this.#ranges);
+    this.#chunks = undefined;
     this.#state = State.start;
     this.#used = false;
     this.#remaining = 0;
@@ -251,6 +252,7 @@ export abstract class MessageParser {
   #expectBody(head: MessageHead): void {
     if (head.framing === BodyFraming.chunked) {
       this.machine.exports.llhttp_resume(this.parser);
+      this.#chunks ??= new ChunkedBody(this.limits, this.machine, this.#ranges);
       this.#chunks.begin();
       this.#state = State.chunked;
     } else if (head.framing === BodyFraming.close) this.#state = State.close;
@@ -306,7 +308,7 @@ export abstract class MessageParser {
   }
 
   #readChunks(chunk: Buffer, start: number, end: number): ParserEvent {
-    const chunks = this.#chunks;
+    const chunks = this.#chunks!;
     const stop = chunks.read(this.parser, chunk, start, end);
     // Nothing of a slice that is refused is reported: the less of a bad body travels on, the better.
     if (chunks.fault !== undefined) return this.#fail(chunks.fault);
