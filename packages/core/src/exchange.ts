@@ -15,6 +15,7 @@ import { askHandlers, askOfBackend, askOfResponse } from './exchange-hooks.ts';
 import type { ExchangeOutcome } from './exchange-outcome.ts';
 import { ExchangeRecord, noRequest } from './exchange-record.ts';
 import { ProxyFailure } from './failure.ts';
+import { withHostOf } from './forward-rules.ts';
 import { ownAnswer } from './own-methods.ts';
 import type { ChunkSource } from './read-buffers.ts';
 import { RequestBody } from './request-body.ts';
@@ -158,10 +159,11 @@ export class Exchange extends ExchangeRecord implements AttemptedExchange, Answe
   connected(connection: BackendStream): void {
     const { request } = this;
     this.connectedAt = this.runtime.now;
+    const rules = this.downstream.forwardRules(this.requestId);
     connection.begin(
       this.#response,
       this.cache?.forwarded(request) ?? request,
-      this.downstream.forwardRules(this.requestId),
+      request.host === '' ? withHostOf(this.backend!.target, rules) : rules,
     );
     const more = this.#body.sendTo(connection, request, this.requestComplete, this.#starting);
     if (more) this.downstream.resumeRequest();

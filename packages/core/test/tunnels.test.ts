@@ -103,6 +103,31 @@ describe('upgrade', () => {
     expect(backend.text).not.toContain('websocket');
   });
 
+  it.each(['foo', 'websocket, foo', 'h2c'])(
+    'a 101 to a protocol that the client did not name (%s) is refused',
+    async (chosen) => {
+      const { backend, proxy } = await startPair((_request, connection) =>
+        connection.write(
+          `HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: ${chosen}\r\n\r\nhello`,
+        ),
+      );
+      expect(status(await ask(proxy.port, upgrade))).toBe(502);
+      await until(() => backend.connections[0]!.closed);
+    },
+  );
+
+  it('a 101 to one of several protocols, in any case, opens a tunnel', async () => {
+    const { proxy } = await startPair((_request, connection) =>
+      connection.write(
+        'HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: WebSocket\r\n\r\nhello',
+      ),
+    );
+    const client = await RawClient.connect(proxy.port);
+    client.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: foo/2, websocket\r\n\r\n');
+    await client.receives('hello');
+    client.destroy();
+  });
+
   it('a 101 before the request was read is refused', async () => {
     const { proxy } = await startPair({ onHead: (_head, connection) => connection.write(switching) });
     const client = await RawClient.connect(proxy.port);

@@ -16,6 +16,18 @@ describe('HTTP/1.0 clients', () => {
     expect(field(backend.requests[0]!, 'connection')).toBeUndefined();
   });
 
+  it('need not name a host: the backend is told its own, since servers refuse an empty one', async () => {
+    const { backend, proxy } = await startPair();
+    await exchange(proxy.port, 'GET / HTTP/1.0\r\nX-A: 1\r\n\r\n');
+    expect(backend.requests[0]!.fields.filter(([name]) => /host/i.test(name))).toEqual([
+      ['Host', `127.0.0.1:${backend.port}`],
+    ]);
+    expect(field(await ask(proxy.port, 'OPTIONS * HTTP/1.1\r\nHost:\r\n\r\n'), 'via')).toBe('1.1 rp');
+    expect(field(backend.requests[1]!, 'host')).toBe(`127.0.0.1:${backend.port}`);
+    await exchange(proxy.port, 'GET / HTTP/1.0\r\nHost: a\r\n\r\n');
+    expect(field(backend.requests[2]!, 'host')).toBe('a');
+  });
+
   it('are kept alive if they ask for it and the length is known', async () => {
     const { proxy } = await startPair();
     const client = await RawClient.connect(proxy.port);

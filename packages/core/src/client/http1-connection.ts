@@ -8,6 +8,7 @@ import { ownedChunk, type ChunkSource } from '../read-buffers.ts';
 import type { Runtime } from '../runtime.ts';
 import { Tunnel, type TunnelEnd } from '../tunnel.ts';
 import { GONE_GRACE, MAX_UNSENT } from './bounds.ts';
+import { isAskedFor } from './asked-upgrade.ts';
 import { Http1Life } from './http1-life.ts';
 import { Http1Response, type ResponseTurn } from './http1-response.ts';
 import type { ClientPeer } from './peer.ts';
@@ -234,7 +235,7 @@ export class Http1Connection extends Http1Life implements RequestSink, ResponseT
   // ---- Tunnels ------------------------------------------------------------------------------------------------
 
   mayTunnel(head: ResponseHead): boolean {
-    return this.state.current === readingResponse && this.request!.upgrade !== '' && head.upgrade !== '';
+    return this.state.current === readingResponse && isAskedFor(head.upgrade, this.request!.upgrade);
   }
 
   openTunnel(backend: TunnelEnd): Tunnel {
