@@ -96,6 +96,8 @@ export class CertificateReloader {
     this.#watchers = new Map();
     this.#watchDirectories(this.#watchers);
     this.#armPoll();
+    // Whatever changed between the first load and now made no event.
+    this.#onEvent();
   }
 
   /** Ends watching; the store stays. */

@@ -111,6 +111,16 @@ describe('reload', () => {
     expect(timers.armed.size).toBe(0);
   });
 
+  it('finds what changed between the load and the start of the watch, which makes no event', () => {
+    const { folder, timers, reloader } = setUp();
+    put(folder, second);
+    reloader.start();
+    timers.fire(500);
+    expect(namesOf(reloader)).toEqual(['second.example']);
+    reloader.stop();
+    expect(timers.armed.size).toBe(0);
+  });
+
   it('reads nothing when events change nothing', () => {
     const { timers, watcher, results, reloader } = setUp();
     reloader.start();
