@@ -10,6 +10,7 @@ import {
   type ProxyProtocolVersion,
   type Route,
   type SettingsInput,
+  type UpstreamOptions,
 } from '@rp/core';
 import { ConnectionPool, type PoolLimits, type PoolSlot } from '@rp/pool';
 import { onTestFinished } from 'vitest';
@@ -51,6 +52,7 @@ export interface ProxyOptions extends Omit<SettingsInput, 'routes' | 'limits'> {
   limits?: Partial<Limits>;
   pool?: PoolLimits;
   group?: UpstreamGroupChange;
+  upstream?: Pick<UpstreamOptions, 'sticky' | 'repeats' | 'minRate'>;
   accessLog?: AccessLog;
   /** Routes to the only upstream. Default: everything. */
   routes?: readonly Omit<Route<Upstream>, 'upstream'>[];
@@ -66,6 +68,7 @@ export class TestProxy {
   readonly time: ManualTime = new ManualTime();
   readonly log: RecordingLog = new RecordingLog();
   readonly engine: Engine;
+  readonly group: UpstreamGroup;
   readonly pools: TestPool[] = [];
   port = 0;
 
@@ -74,6 +77,7 @@ export class TestProxy {
       backends,
       pool,
       group: change,
+      upstream: more = {},
       routes,
       accessLog,
       protocol = 'http',
@@ -81,7 +85,7 @@ export class TestProxy {
       affinity = false,
       ...settings
     } = options;
-    const group = new UpstreamGroup({
+    this.group = new UpstreamGroup({
       name: 'app',
       backends: backends.map((port) => ({ url: `${protocol}://127.0.0.1:${port}` })),
       ejection: false,
@@ -91,7 +95,8 @@ export class TestProxy {
     const upstream = new Upstream({
       name: 'app',
       setsAffinity: affinity,
-      balancer: group,
+      balancer: this.group,
+      ...more,
       createPool: (target) => {
         const { runtime } = this.engine;
         const connector = new BackendConnector(runtime, target, {}, proxyProtocol);
