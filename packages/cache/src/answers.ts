@@ -6,6 +6,7 @@ import { partialContent, rangeNotSatisfiable } from './partialContent.ts';
 import type { PartialAnswer } from './partialContent.ts';
 import { ifRangeHolds, isNotModified } from './preconditions.ts';
 import { resolveRange } from './range.ts';
+import { RelayLinesMaker } from './relayLines.ts';
 import type { StoredResponse } from './storedResponse.ts';
 
 /** What of a request decides the form of an answer from the store. */
@@ -21,6 +22,8 @@ export class Answers {
   /** The cache's identifier as it is written (RFC 9211 §2). */
   readonly member: string;
   readonly #options: ResolvedOptions;
+  /** What is said of responses that are passed on. */
+  readonly relayed: RelayLinesMaker;
   readonly #hitLines: HitLines;
   readonly #boundaryPrefix: string;
   #boundaryCount = 0;
@@ -28,6 +31,7 @@ export class Answers {
   constructor(options: ResolvedOptions) {
     this.#options = options;
     this.member = memberName(options.cacheName);
+    this.relayed = new RelayLinesMaker(this.member, options.xCacheStatus);
     this.#hitLines = new HitLines(this.member);
     const random = (): string => Math.floor(options.random() * 0xffffffff).toString(36);
     this.#boundaryPrefix = `${random()}${random()}`;

@@ -1,4 +1,35 @@
+import { hashText } from './hashTable.ts';
 import { copyText } from './latin1.ts';
+
+/** What resources are stored under: the target URI (RFC 9111 §2) in two parts, with a hash of both. */
+export interface PrimaryKey {
+  /** `scheme://authority`. Empty: all of the key is in `target`. */
+  readonly origin: string;
+  /** Path and query. */
+  readonly target: string;
+  readonly hash: number;
+  /** Both parts as one text. */
+  readonly key: string;
+}
+
+class Key implements PrimaryKey {
+  readonly origin: string;
+  readonly target: string;
+  readonly hash: number;
+
+  constructor(origin: string, target: string, hash: number) {
+    this.origin = origin;
+    this.target = target;
+    this.hash = hash;
+  }
+
+  get key(): string {
+    return this.origin + this.target;
+  }
+}
+
+/** Before a key is made. */
+export const NO_KEY: PrimaryKey = new Key('', '', 0);
 
 /** Origins remembered. */
 const ORIGINS = 1024;
@@ -23,30 +54,31 @@ export class KeyMaker {
   #host = '';
   #scheme = '';
   #origin = '';
+  #originHash: number;
+  readonly #seed: number;
   readonly #origins: Map<string, string> = new Map();
 
-  constructor(policy: KeyPolicy) {
+  /** @param seed a secret number from 0 to 1, so that nobody can choose keys whose hashes collide. */
+  constructor(policy: KeyPolicy, seed: number) {
     this.#policy = policy;
+    this.#originHash = this.#seed = Math.floor(seed * 0xffffffff) | 0;
     this.#plain = !policy.sortQuery && policy.dropQuery.length === 0;
   }
 
-  key(scheme: string, host: string, target: string): string {
-    return this.origin(scheme, host) + this.target(target);
-  }
-
-  /** The first part of a key. */
-  origin(scheme: string, host: string): string {
+  key(scheme: string, host: string, target: string): PrimaryKey {
     if (host !== this.#host || scheme !== this.#scheme) {
       this.#origin = this.#shared(originOf(scheme, host));
+      this.#originHash = hashText(this.#origin, this.#seed);
       this.#host = host;
       this.#scheme = scheme;
     }
-    return this.#origin;
+    const path = this.#plain ? target : normaliseTarget(target, this.#policy);
+    return new Key(this.#origin, path, hashText(path, this.#originHash));
   }
 
-  /** The second part of a key. */
-  target(target: string): string {
-    return this.#plain ? target : normaliseTarget(target, this.#policy);
+  /** The key that is written like this. */
+  parse(key: string): PrimaryKey {
+    return new Key('', key, hashText(key, this.#seed));
   }
 
   #shared(origin: string): string {

@@ -1,3 +1,4 @@
+import type { PrimaryKey } from './cacheKey.ts';
 import type { CacheDecision } from './decision.ts';
 import type { StoredResponse } from './storedResponse.ts';
 import type { StoreWriter } from './storeWriter.ts';
@@ -141,9 +142,9 @@ export interface GroupHost {
  * A leader that breaks off in mid-body takes those who already read from it along: their heads are out.
  */
 export class CoalescingGroup {
-  /** Primary key and the known part of `Vary`. */
-  readonly key: string;
-  readonly primaryKey: string;
+  readonly key: PrimaryKey;
+  /** The known part of `Vary`. */
+  readonly variant: string;
   /** The one whose response the others wait for; another one when it fails. */
   leader: CacheDecision | undefined = undefined;
   readonly #host: GroupHost;
@@ -156,9 +157,9 @@ export class CoalescingGroup {
   #state: 'waiting' | 'reading' | 'releasing' | 'over' = 'waiting';
   #writer: StoreWriter | undefined = undefined;
 
-  constructor(key: string, primaryKey: string, host: GroupHost, attempts: number, releaseWidth: number) {
+  constructor(key: PrimaryKey, variant: string, host: GroupHost, attempts: number, releaseWidth: number) {
     this.key = key;
-    this.primaryKey = primaryKey;
+    this.variant = variant;
     this.#host = host;
     this.#attempts = attempts;
     this.#releaseWidth = releaseWidth;

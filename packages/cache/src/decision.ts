@@ -1,3 +1,4 @@
+import { NO_KEY, type PrimaryKey } from './cacheKey.ts';
 import type { CoalescingGroup, FollowersWatcher } from './coalescing.ts';
 import type { Collapsed, ForwardReason } from './cacheStatus.ts';
 import type { Fields } from './fields.ts';
@@ -87,10 +88,7 @@ export class CacheDecision {
 
   // --- what is remembered of the request ---
   request: CacheRequest | undefined = undefined;
-  key = '';
-  /** The key in two parts, as in {@link StoredResponse}. */
-  origin = '';
-  target = '';
+  key: PrimaryKey = NO_KEY;
   /** Clock when the request was looked up, which is when it is forwarded: `request_time` (RFC 9111 §4.2.3). */
   requestTime = 0;
   directives: RequestDirectives = NO_REQUEST_DIRECTIVES;
@@ -101,7 +99,8 @@ export class CacheDecision {
   ifModifiedSince: string | undefined = undefined;
   /** Place of the log of invalidations when the request went forward. */
   sequence = 0;
-  groupKey = '';
+  /** What `Vary` is known to add to the key of the group. */
+  variant: string | undefined = undefined;
   group: CoalescingGroup | undefined = undefined;
   /** Let go by a group that counts how many of those are under way. */
   released = false;
@@ -126,11 +125,9 @@ export class CacheDecision {
   }
 
   /** Keeps what is needed of a request beyond the look-up. */
-  remember(request: CacheRequest, view: RequestView, origin: string, target: string, now: number): void {
+  remember(request: CacheRequest, view: RequestView, key: PrimaryKey, now: number): void {
     this.request = request;
-    this.origin = origin;
-    this.target = target;
-    this.key = origin + target;
+    this.key = key;
     this.requestTime = now;
     this.directives = view.directives;
     this.authorized = view.authorized;
@@ -150,8 +147,6 @@ export class CacheDecision {
     copy.stored = this.stored;
     copy.request = this.request;
     copy.key = this.key;
-    copy.origin = this.origin;
-    copy.target = this.target;
     copy.requestTime = now;
     copy.sequence = this.sequence;
     copy.directives = this.directives;
@@ -160,7 +155,7 @@ export class CacheDecision {
     copy.ifRange = this.ifRange;
     copy.ifNoneMatch = this.ifNoneMatch;
     copy.ifModifiedSince = this.ifModifiedSince;
-    copy.groupKey = this.groupKey;
+    copy.variant = this.variant;
     return copy;
   }
 }

@@ -11,7 +11,7 @@ import { matching } from './selection.ts';
 import { whyNotStorable } from './storable.ts';
 import type { StorablePolicy } from './storable.ts';
 import { variantsOf, type CacheStore } from './store.ts';
-import { updatedFields } from './storedFields.ts';
+import { headOf, updatedFields } from './storedFields.ts';
 import type { StoredResponse } from './storedResponse.ts';
 import { tagsOf } from './tagIndex.ts';
 import { effectiveDirectives } from './targetedCacheControl.ts';
@@ -40,7 +40,7 @@ export class Freshener {
    */
   freshen(decision: CacheDecision, response: CacheResponse, now: number): StoredResponse | undefined {
     const validated = decision.stored as StoredResponse;
-    if (!this.#log.isCurrent(decision.sequence, validated.key, validated.tags)) return undefined;
+    if (!this.#log.isCurrent(decision.sequence, validated)) return undefined;
     const request = decision.request as CacheRequest;
     const resource = this.#store.peek(decision.key);
     const candidates = matching(resource, request.fields, this.#options.varyNormalisation);
@@ -97,7 +97,8 @@ export class Freshener {
     const directives = effectiveDirectives(fields, options.targetedFields);
     const vary = varyNames(fields);
     stored.tags = tagsOf(fields, options.tagFields, options.maxTags);
-    stored.describe(fields, response.fields, directives, requestTime, now, options);
+    const head = headOf(stored.status, stored.reason, fields);
+    stored.describe(head, fields, response.fields, directives, requestTime, now, options);
     if (vary !== '*') this.setVary(stored, vary, request.fields);
     const about = { method: 'GET', noStore: false, authorized: false };
     const reason = whyNotStorable(about, stored.status, fields, directives, this.storablePolicy);
@@ -108,15 +109,15 @@ export class Freshener {
 
   /** Stores it again, since its size and tags may have changed. */
   #putBack(stored: StoredResponse): void {
-    const others = variantsOf(this.#store.peek(stored.key)).filter((other) => other !== stored);
+    const others = variantsOf(this.#store.peek(stored)).filter((other) => other !== stored);
     this.#store.set(
-      stored.key,
+      stored,
       [stored, ...others].sort((a, b) => b.date - a.date),
     );
   }
 
   #remove(stored: StoredResponse): void {
-    const kept = variantsOf(this.#store.peek(stored.key)).filter((other) => other !== stored);
-    this.#store.set(stored.key, kept);
+    const kept = variantsOf(this.#store.peek(stored)).filter((other) => other !== stored);
+    this.#store.set(stored, kept);
   }
 }

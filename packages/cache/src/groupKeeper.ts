@@ -4,6 +4,7 @@ import type { CacheStats } from './cacheStats.ts';
 import { CoalescingGroup, Follower } from './coalescing.ts';
 import type { FollowerSink, GroupHost } from './coalescing.ts';
 import { CacheDecision } from './decision.ts';
+import { GroupTable } from './groupTable.ts';
 import type { CacheRequest } from './messages.ts';
 import type { ResolvedOptions } from './options.ts';
 import type { RequestView } from './requestView.ts';
@@ -19,12 +20,11 @@ export class GroupKeeper implements GroupHost {
   readonly #options: ResolvedOptions;
   readonly #answers: Answers;
   readonly #stats: CacheStats;
-  readonly #groups: Map<string, CoalescingGroup> = new Map();
+  readonly #groups: GroupTable = new GroupTable();
   // Key → time until which its requests go forward side by side: the last response could not be shared.
   // Two maps of limited size, the older one dropped whole: taking single entries out of a Map in order is slow.
   #uncacheable: Map<string, number> = new Map();
   #uncacheableBefore: Map<string, number> = new Map();
-  #variantGroups = 0;
   #now = 0;
 
   constructor(options: ResolvedOptions, answers: Answers, stats: CacheStats) {
@@ -45,14 +45,15 @@ export class GroupKeeper implements GroupHost {
       return false;
     }
     if (this.#uncacheable.size + this.#uncacheableBefore.size === 0) return true;
-    const until = this.#uncacheable.get(decision.key) ?? this.#uncacheableBefore.get(decision.key) ?? 0;
+    const { key } = decision.key;
+    const until = this.#uncacheable.get(key) ?? this.#uncacheableBefore.get(key) ?? 0;
     return now >= until;
   }
 
   /** Makes `decision` a `follow` if something fitting is under way. `vary`: names known to matter for the key. */
   follows(decision: CacheDecision, vary: readonly string[]): boolean {
-    decision.groupKey = this.#groupKey(decision, vary);
-    const group = this.#groups.get(decision.groupKey);
+    decision.variant = this.#variant(decision, vary);
+    const group = this.#groups.find(decision.key, decision.variant);
     if (group === undefined) return false;
     decision.kind = 'follow';
     decision.group = group;
@@ -63,18 +64,11 @@ export class GroupKeeper implements GroupHost {
   lead(decision: CacheDecision): void {
     const conditional = decision.ifNoneMatch !== undefined || decision.ifModifiedSince !== undefined;
     if (conditional && decision.kind !== 'revalidate') return;
-    if (decision.groupKey === '') decision.groupKey = this.#groupKey(decision, decision.stored?.vary ?? []);
-    if (this.#groups.has(decision.groupKey)) return;
+    const variant = (decision.variant ??= this.#variant(decision, decision.stored?.vary ?? []));
+    if (this.#groups.find(decision.key, variant) !== undefined) return;
     const { coalesceAttempts, coalesceRelease } = this.#options;
-    const group = new CoalescingGroup(
-      decision.groupKey,
-      decision.key,
-      this,
-      coalesceAttempts,
-      coalesceRelease,
-    );
-    this.#groups.set(group.key, group);
-    if (group.key !== group.primaryKey) this.#variantGroups++;
+    const group = new CoalescingGroup(decision.key, variant, this, coalesceAttempts, coalesceRelease);
+    this.#groups.add(group);
     decision.group = group;
     decision.leader = true;
     group.leader = decision;
@@ -102,7 +96,7 @@ export class GroupKeeper implements GroupHost {
     const { group } = decision;
     if (!decision.leader || group === undefined) return;
     // Only where somebody waited in vain: most such responses are asked for by one client at a time.
-    if (group.followers > 0) this.#rememberUncacheable(decision.key);
+    if (group.followers > 0) this.#rememberUncacheable(decision.key.key);
     group.notShared();
   }
 
@@ -125,15 +119,7 @@ export class GroupKeeper implements GroupHost {
 
   /** Something was invalidated: what is under way was asked for before, so nobody new may follow it (§4.4). */
   detach(matches: (primaryKey: string) => boolean): void {
-    for (const group of this.#groups.values()) if (matches(group.primaryKey)) this.closed(group);
-  }
-
-  /** Like {@link detach} for one key. */
-  detachKey(primaryKey: string): void {
-    const group = this.#groups.get(primaryKey);
-    if (group !== undefined) this.closed(group);
-    // Groups of single variants are few: as many as there are misses under way of resources that vary.
-    if (this.#variantGroups > 0) this.detach((key) => key === primaryKey);
+    for (const group of this.#groups.matching(matches)) this.closed(group);
   }
 
   // --- GroupHost ---
@@ -158,15 +144,15 @@ export class GroupKeeper implements GroupHost {
 
   regroup(follower: Follower, stored: StoredResponse): void {
     const before = follower.decision;
-    const groupKey = this.#groupKey(before, stored.vary);
-    const group = this.#groups.get(groupKey);
+    const variant = this.#variant(before, stored.vary);
+    const group = this.#groups.find(before.key, variant);
     if (group !== undefined) {
       follower.move(group);
       return;
     }
     const decision = this.#again(follower);
     decision.forward = 'vary-miss';
-    decision.groupKey = groupKey;
+    decision.variant = variant;
     this.lead(decision);
     follower.release(decision);
   }
@@ -187,9 +173,7 @@ export class GroupKeeper implements GroupHost {
   }
 
   closed(group: CoalescingGroup): void {
-    if (this.#groups.get(group.key) !== group) return;
-    this.#groups.delete(group.key);
-    if (group.key !== group.primaryKey) this.#variantGroups--;
+    this.#groups.remove(group);
   }
 
   #again(follower: Follower): CacheDecision {
@@ -215,11 +199,11 @@ export class GroupKeeper implements GroupHost {
     decision.group.releasedOneDone();
   }
 
-  #groupKey(decision: CacheDecision, vary: readonly string[]): string {
+  #variant(decision: CacheDecision, vary: readonly string[]): string {
     const { keyFields, varyNormalisation } = this.#options;
     const names = vary.length > 0 ? vary : keyFields;
-    if (names.length === 0) return decision.key;
+    if (names.length === 0) return '';
     const request = decision.request as CacheRequest;
-    return decision.key + variantKey(names, request.fields, varyNormalisation);
+    return variantKey(names, request.fields, varyNormalisation);
   }
 }

@@ -1,6 +1,6 @@
 import { Answers } from './answers.ts';
 import { Breaker } from './breaker.ts';
-import { KeyMaker } from './cacheKey.ts';
+import { KeyMaker, type PrimaryKey } from './cacheKey.ts';
 import type { ForwardReason } from './cacheStatus.ts';
 import { CacheStats } from './cacheStats.ts';
 import { sampledChecksum } from './checksum.ts';
@@ -67,7 +67,7 @@ export class HttpCache {
   constructor(options: CacheOptions = {}, store?: CacheStore) {
     this.#options = resolveOptions(options);
     this.#store = store ?? new MemoryStore(this.#options.maxSize);
-    this.#keys = new KeyMaker(this.#options);
+    this.#keys = new KeyMaker(this.#options, this.#options.random());
     this.#answers = new Answers(this.#options);
     this.#exclusions = new Exclusions(this.#options);
     this.#breaker = new Breaker({
@@ -118,9 +118,7 @@ export class HttpCache {
     }
     const { scheme, host, target } = request;
     decision.request = { method: 'GET', scheme, host, target, fields };
-    decision.key = stored.key;
-    decision.origin = stored.origin;
-    decision.target = stored.target;
+    decision.key = stored;
     decision.requestTime = now;
     decision.sequence = this.#log.sequence;
     decision.stored = stored;
@@ -209,24 +207,22 @@ export class HttpCache {
     if (!this.#options.requestDirectives) view.directives = NO_REQUEST_DIRECTIVES;
     const excluded = this.#exclusions.reason(request, view);
     if (excluded !== '') return this.#bypass(request, 'bypass', excluded, now);
-    const first = this.#store.get(
-      this.#keys.origin(request.scheme, request.host),
-      this.#keys.target(request.target),
-    );
-    if (first === undefined) return this.#forward(request, 'uri-miss', undefined, NO_NAMES, now);
+    const key = this.#keys.key(request.scheme, request.host, request.target);
+    const first = this.#store.get(key);
+    if (first === undefined) return this.#forward(request, key, 'uri-miss', undefined, NO_NAMES, now);
     const stored = choose(first, request.fields, this.#options.varyNormalisation);
-    if (stored === undefined) return this.#forward(request, 'vary-miss', undefined, first.vary, now);
-    return this.#use(request, stored, now);
+    if (stored === undefined) return this.#forward(request, key, 'vary-miss', undefined, first.vary, now);
+    return this.#use(request, key, stored, now);
   }
 
-  #use(request: CacheRequest, stored: StoredResponse, now: number): CacheDecision {
+  #use(request: CacheRequest, key: PrimaryKey, stored: StoredResponse, now: number): CacheDecision {
     const view = this.#view;
     // RFC 9111 §4.3.2: not for a cache to evaluate, but meant for the origin.
-    if (view.originPrecondition) return this.#forward(request, 'request', undefined, NO_NAMES, now);
+    if (view.originPrecondition) return this.#forward(request, key, 'request', undefined, NO_NAMES, now);
     const reuse = mayReuse(stored, view.directives, now);
-    if (reuse === 'validate') return this.#forward(request, 'stale', stored, stored.vary, now);
-    if (reuse === 'request') return this.#forward(request, 'request', stored, stored.vary, now);
-    if (!this.#verify(stored, now)) return this.#forward(request, 'uri-miss', undefined, NO_NAMES, now);
+    if (reuse === 'validate') return this.#forward(request, key, 'stale', stored, stored.vary, now);
+    if (reuse === 'request') return this.#forward(request, key, 'request', stored, stored.vary, now);
+    if (!this.#verify(stored, now)) return this.#forward(request, key, 'uri-miss', undefined, NO_NAMES, now);
     const hit = this.#hit;
     this.#answers.answer(hit, stored, view, request.method, now);
     this.#answers.writeHit(hit, stored, now, '');
@@ -240,6 +236,7 @@ export class HttpCache {
 
   #forward(
     request: CacheRequest,
+    key: PrimaryKey,
     reason: ForwardReason,
     stored: StoredResponse | undefined,
     vary: Fields,
@@ -247,8 +244,7 @@ export class HttpCache {
   ): CacheDecision {
     const decision = new CacheDecision();
     const view = this.#view;
-    const origin = this.#keys.origin(request.scheme, request.host);
-    decision.remember(request, view, origin, this.#keys.target(request.target), now);
+    decision.remember(request, view, key, now);
     decision.sequence = this.#log.sequence;
     decision.forward = reason;
     decision.stored = stored;
@@ -279,7 +275,7 @@ export class HttpCache {
     if (stored.checksum === -1) return true;
     if (sampledChecksum(stored.chunks, stored.length) === stored.checksum) return true;
     this.stats.corrupt++;
-    this.#store.delete(stored.key);
+    this.#store.delete(stored);
     this.#failedInside(new CacheError('cache_corrupt_entry', `corrupt entry: ${stored.key}`), now);
     return false;
   }

@@ -12,6 +12,7 @@ export { StoredResponse } from './storedResponse.ts';
 export type { FreshnessPolicy } from './storedResponse.ts';
 export { Follower } from './coalescing.ts';
 export type { FollowerFailure, FollowerSink, FollowersWatcher } from './coalescing.ts';
+export type { PrimaryKey } from './cacheKey.ts';
 export { variantsOf } from './store.ts';
 export type { CacheStore, StoreCounts } from './store.ts';
 export { MemoryStore } from './memoryStore.ts';

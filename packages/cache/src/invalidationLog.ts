@@ -21,8 +21,10 @@ export class InvalidationLog {
   }
 
   /** Whether nothing that matches has been invalidated since `sequence`. */
-  isCurrent(sequence: number, key: string, tags: readonly string[]): boolean {
+  isCurrent(sequence: number, stored: { readonly key: string; readonly tags: readonly string[] }): boolean {
+    if (sequence === this.#sequence) return true;
     if (this.#sequence - sequence > LIMIT) return false;
+    const { key, tags } = stored;
     for (let i = sequence; i < this.#sequence; i++) {
       if (this.#entries[i % LIMIT]?.(key, tags) === true) return false;
     }

@@ -21,3 +21,11 @@ export function copyText(text: string): string {
   if (text.length > scratch.length) scratch = Buffer.allocUnsafeSlow(text.length * 2);
   return latin1(scratch, 0, scratch.write(text, 0, 'latin1'));
 }
+
+/**
+ * The same text, put together from its pieces in one. Which of its characters is asked for does not matter: it is the
+ * question that makes the engine do it, without a copy of the result.
+ */
+export function flatText(text: string): string {
+  return text.charCodeAt(0) < 0 ? '' : text;
+}

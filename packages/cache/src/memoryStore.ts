@@ -1,6 +1,7 @@
-import { HashTable, hashText } from './hashTable.ts';
+import type { PrimaryKey } from './cacheKey.ts';
+import { HashTable } from './hashTable.ts';
 import { RecencyList } from './recencyList.ts';
-import { variantsOf, type CacheStore, type StoreCounts } from './store.ts';
+import type { CacheStore, StoreCounts } from './store.ts';
 import type { StoredResponse } from './storedResponse.ts';
 import { TagIndex } from './tagIndex.ts';
 
@@ -18,22 +19,16 @@ const SECOND_CHANCES = 8;
  */
 export class MemoryStore implements CacheStore {
   readonly #maxSize: number;
-  readonly #seed: number;
   readonly #table: HashTable = new HashTable();
   readonly #recency: RecencyList = new RecencyList();
-  readonly #tags: TagIndex = new TagIndex();
+  readonly #tags: TagIndex<number> = new TagIndex();
   /** By slot: the most recent response of each resource. */
   #first: (StoredResponse | undefined)[] = [];
   /** By slot: what the resource counted for when it was stored. */
   #sizes: number[] = [];
-  /** By slot: hash of the key. */
-  #hashes: number[] = [];
   /** By slot, where there are any: tags as they are in the index. A 304 may give a response others. */
   readonly #tagged: Map<number, readonly (readonly string[])[]> = new Map();
   readonly #free: number[] = [];
-  // Requests come in runs for the same origin.
-  #origin = '';
-  #originHash: number;
   #cursor = 0;
   #size = 0;
   #reserved = 0;
@@ -42,17 +37,13 @@ export class MemoryStore implements CacheStore {
   #evictions = 0;
   #expirations = 0;
 
-  /**
-   * @param maxSize bytes; must be finite.
-   * @param seed a secret number from 0 to 1, so that nobody can choose keys that collide.
-   */
-  constructor(maxSize: number, seed: number = Math.random()) {
+  /** @param maxSize bytes; must be finite. */
+  constructor(maxSize: number) {
     this.#maxSize = maxSize;
-    this.#originHash = this.#seed = Math.floor(seed * 0xffffffff) | 0;
   }
 
-  get(origin: string, target: string): StoredResponse | undefined {
-    const slot = this.#find(origin, target);
+  get(key: PrimaryKey): StoredResponse | undefined {
+    const slot = this.#find(key);
     if (slot < 0) return undefined;
     const first = this.#first[slot] as StoredResponse;
     if (this.#resources <= EXACT) this.#recency.touch(slot);
@@ -60,27 +51,26 @@ export class MemoryStore implements CacheStore {
     return first;
   }
 
-  peek(key: string): StoredResponse | undefined {
-    const slot = this.#findKey(key);
+  peek(key: PrimaryKey): StoredResponse | undefined {
+    const slot = this.#find(key);
     return slot < 0 ? undefined : this.#first[slot];
   }
 
-  set(key: string, responses: readonly StoredResponse[]): boolean {
+  set(key: PrimaryKey, responses: readonly StoredResponse[]): boolean {
     // The old version goes first: its bytes count no longer, and its eviction is none.
-    const before = this.#findKey(key);
+    const before = this.#find(key);
     if (before >= 0) this.#remove(before, false);
-    const first = responses[0];
-    if (first === undefined) return true;
+    if (responses.length === 0) return true;
     let bytes = 0;
     for (let i = 0; i < responses.length; i++) bytes += (responses[i] as StoredResponse).bytes;
     if (bytes + this.#reserved > this.#maxSize) return false;
     this.#makeRoom(bytes);
-    this.#insert(key, first, responses, bytes);
+    this.#insert(responses, bytes);
     return true;
   }
 
-  delete(key: string): number {
-    const slot = this.#findKey(key);
+  delete(key: PrimaryKey): number {
+    const slot = this.#find(key);
     return slot < 0 ? 0 : this.#remove(slot, false);
   }
 
@@ -103,8 +93,8 @@ export class MemoryStore implements CacheStore {
 
   purgeTag(tag: string): number {
     let removed = 0;
-    for (const key of this.#tags.keys(tag)) {
-      removed += this.#filter(this.#findKey(key), (response) => response.tags.includes(tag));
+    for (const slot of this.#tags.keys(tag)) {
+      removed += this.#filter(slot, (response) => response.tags.includes(tag));
     }
     return removed;
   }
@@ -119,7 +109,6 @@ export class MemoryStore implements CacheStore {
     this.#recency.clear();
     this.#first = [];
     this.#sizes = [];
-    this.#hashes = [];
     this.#free.length = 0;
     return removed;
   }
@@ -152,39 +141,24 @@ export class MemoryStore implements CacheStore {
     };
   }
 
-  // ---- Finding ----------------------------------------------------------------------------------------------
-
-  #find(origin: string, target: string): number {
-    if (origin !== this.#origin) {
-      this.#origin = origin;
-      this.#originHash = hashText(origin, this.#seed);
-    }
-    const hash = hashText(target, this.#originHash);
+  #find(key: PrimaryKey): number {
+    const { origin, target, hash } = key;
     let slot = this.#table.first(hash);
     while (slot >= 0) {
       const found = this.#first[slot] as StoredResponse;
       if (found.target === target && found.origin === origin) return slot;
+      if (origin === '' && found.key === target) return slot;
       slot = this.#table.next(hash);
     }
     return -1;
   }
 
-  #findKey(key: string): number {
-    const hash = hashText(key, this.#seed);
-    let slot = this.#table.first(hash);
-    while (slot >= 0 && (this.#first[slot] as StoredResponse).key !== key) slot = this.#table.next(hash);
-    return slot;
-  }
-
-  // ---- Coming and going -------------------------------------------------------------------------------------
-
-  #insert(key: string, first: StoredResponse, responses: readonly StoredResponse[], bytes: number): void {
+  #insert(responses: readonly StoredResponse[], bytes: number): void {
+    const first = responses[0] as StoredResponse;
     const slot = this.#free.pop() ?? this.#first.length;
     this.#first[slot] = first;
     this.#sizes[slot] = bytes;
-    const hash = hashText(key, this.#seed);
-    this.#hashes[slot] = hash;
-    this.#table.add(hash, slot);
+    this.#table.add(first.hash, slot);
     this.#recency.add(slot);
     this.#size += bytes;
     this.#resources++;
@@ -192,35 +166,47 @@ export class MemoryStore implements CacheStore {
     first.used = false;
     first.variants = responses.length > 1 ? responses : undefined;
     let tagged = false;
-    for (const response of responses) {
+    for (let i = 0; i < responses.length; i++) {
+      const response = responses[i] as StoredResponse;
       response.discarded = false;
       if (response.tags.length > 0) tagged = true;
     }
-    if (!tagged) return;
+    if (tagged) this.#addTags(slot, responses);
+  }
+
+  #addTags(slot: number, responses: readonly StoredResponse[]): void {
     const tags = responses.map((response) => response.tags);
     this.#tagged.set(slot, tags);
-    for (const some of tags) this.#tags.add(key, some);
+    for (const some of tags) this.#tags.add(slot, some);
   }
 
   /** @returns the number of responses removed. */
   #remove(slot: number, evicted: boolean): number {
     const first = this.#first[slot] as StoredResponse;
-    const responses = variantsOf(first);
-    this.#table.remove(this.#hashes[slot] as number, slot);
+    const { variants } = first;
+    const count = variants === undefined ? 1 : variants.length;
+    this.#table.remove(first.hash, slot);
     this.#recency.remove(slot);
     this.#first[slot] = undefined;
     this.#free.push(slot);
     this.#size -= this.#sizes[slot] as number;
     this.#resources--;
-    this.#responses -= responses.length;
-    if (evicted) this.#evictions += responses.length;
-    for (const response of responses) response.discarded = true;
-    first.variants = undefined;
+    this.#responses -= count;
+    if (evicted) this.#evictions += count;
+    first.discarded = true;
+    if (variants !== undefined) {
+      for (const response of variants) response.discarded = true;
+      first.variants = undefined;
+    }
+    if (this.#tagged.size > 0) this.#removeTags(slot);
+    return count;
+  }
+
+  #removeTags(slot: number): void {
     const tagged = this.#tagged.get(slot);
-    if (tagged === undefined) return responses.length;
+    if (tagged === undefined) return;
     this.#tagged.delete(slot);
-    for (const tags of tagged) this.#tags.remove(first.key, tags);
-    return responses.length;
+    for (const tags of tagged) this.#tags.remove(slot, tags);
   }
 
   #makeRoom(bytes: number): void {
@@ -249,7 +235,7 @@ export class MemoryStore implements CacheStore {
     if (variants === undefined) return drop(first) ? this.#remove(slot, false) : 0;
     const kept = variants.filter((response) => !drop(response));
     const removed = variants.length - kept.length;
-    if (removed > 0) this.set(first.key, kept);
+    if (removed > 0) this.set(first, kept);
     return removed;
   }
 }

@@ -1,3 +1,4 @@
+import type { PrimaryKey } from './cacheKey.ts';
 import { keyMatcher } from './purgePattern.ts';
 import type { CacheParts } from './responseHandler.ts';
 
@@ -17,12 +18,12 @@ export class Purger {
 
   /** One URL, all its variants. */
   url(scheme: string, host: string, target: string): number {
-    return this.key(this.#parts.keys.key(scheme, host, target));
+    return this.#key(this.#parts.keys.key(scheme, host, target));
   }
 
   /** One key as `onInvalidated` tells it: for what another cache invalidated. */
   key(wanted: string): number {
-    return this.#purged(this.#parts.store.delete(wanted), (key) => key === wanted);
+    return this.#key(this.#parts.keys.parse(wanted));
   }
 
   /**
@@ -49,6 +50,11 @@ export class Purger {
   /** Everything. */
   all(): number {
     return this.#purged(this.#parts.store.clear(), () => true);
+  }
+
+  #key(wanted: PrimaryKey): number {
+    const text = wanted.key;
+    return this.#purged(this.#parts.store.delete(wanted), (key) => key === text);
   }
 
   #purged(removed: number, matches: (key: string) => boolean): number {

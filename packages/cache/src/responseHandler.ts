@@ -14,7 +14,7 @@ import type { ResolvedOptions } from './options.ts';
 import { mayReuseOnError } from './reuse.ts';
 import { whyNotStorable } from './storable.ts';
 import { variantsOf, type CacheStore } from './store.ts';
-import { storedFields } from './storedFields.ts';
+import { excludedNames, headOf, storedFields, storedHead } from './storedFields.ts';
 import { StoredResponse } from './storedResponse.ts';
 import { StoreTask } from './storeTask.ts';
 import { StoreWriter } from './storeWriter.ts';
@@ -78,7 +78,7 @@ export class ResponseHandler {
     if (stored === undefined || !mayReuseOnError(stored, decision.directives, now)) return undefined;
     const { answers, stats, log } = this.#parts;
     // What was purged while the request was under way is not brought back by a failure.
-    if (!log.isCurrent(decision.sequence, stored.key, stored.tags)) return undefined;
+    if (!log.isCurrent(decision.sequence, stored)) return undefined;
     const answer = new CacheDecision();
     answers.answer(answer, stored, decision, (decision.request as CacheRequest).method, now);
     answers.writeHit(answer, stored, now, 'stale-if-error');
@@ -88,27 +88,25 @@ export class ResponseHandler {
 
   /** A plan to pass the backend's response on. */
   relay(decision: CacheDecision, writer: StoreWriter | undefined, detail: string): ResponsePlan {
-    const { answers } = this.#parts;
-    const status = forwardedMember(
-      answers.member,
-      decision.forward,
-      0,
+    const { forward, collapsed } = decision;
+    const { status, lines } = this.#parts.answers.relayed.find(
+      forward,
       writer !== undefined,
-      decision.collapsed,
+      collapsed,
       detail === '' ? decision.detail : detail,
     );
-    const word = decision.kind === 'bypass' ? 'BYPASS' : decision.forward === 'stale' ? 'EXPIRED' : 'MISS';
-    return new ResponsePlan('relay', undefined, writer, status, answers.lines(status, word));
+    return new ResponsePlan('relay', undefined, writer, status, lines);
   }
 
   /** RFC 9111 §4.4. */
   #invalidate(request: CacheRequest, response: CacheResponse): void {
     const { keys, store, log, groups, stats, options } = this.#parts;
     for (const { scheme, host, target } of invalidatedTargets(request, response)) {
-      const key = keys.key(scheme, host, target);
-      stats.invalidated += store.delete(key);
+      const primary = keys.key(scheme, host, target);
+      const { key } = primary;
+      stats.invalidated += store.delete(primary);
       log.record((other) => other === key);
-      groups.detachKey(key);
+      groups.detach((other) => other === key);
       options.onInvalidated(key);
     }
   }
@@ -163,7 +161,7 @@ export class ResponseHandler {
     const task = new StoreTask(decision, this.#parts);
     const writer = new StoreWriter(made, this.#parts.options.maxEntrySize, task);
     decision.writer = writer;
-    if (!log.isCurrent(decision.sequence, made.key, made.tags)) made.discarded = true;
+    if (!log.isCurrent(decision.sequence, made)) made.discarded = true;
     else if (decision.stored !== undefined && replacesStored(response.status)) this.#drop(decision.stored);
     if (!made.isShareable(now)) groups.notShared(decision);
     else if (decision.leader) decision.group?.headArrived(writer);
@@ -193,28 +191,30 @@ export class ResponseHandler {
     if (vary === '*') return 'vary-star';
     const announced = announcedLength(response);
     if (announced > options.maxEntrySize) return 'too-large';
-    const { origin, target } = decision;
-    const stored = new StoredResponse(
-      origin,
-      copyText(target),
-      response.status,
-      sharedReason(response.reason),
-    );
+    const stored = new StoredResponse(decision.key, response.status, sharedReason(response.reason));
     stored.announcedLength = announced;
     stored.tags = tagsOf(response.fields, options.tagFields, options.maxTags);
     freshener.setVary(stored, vary, (decision.request as CacheRequest).fields);
-    const fields = storedFields(response.fields, directives, now);
-    stored.describe(fields, response.fields, directives, decision.requestTime, now, options);
+    const { fields } = response;
+    const excluded = excludedNames(fields, directives);
+    if (excluded.length === 0) {
+      const head = storedHead(stored.status, stored.reason, fields, now);
+      stored.describe(head, fields, fields, directives, decision.requestTime, now, options);
+    } else {
+      const kept = storedFields(fields, directives, now);
+      const head = headOf(stored.status, stored.reason, kept);
+      stored.describe(head, kept, fields, directives, decision.requestTime, now, options);
+    }
     // Neither usable now nor something to validate: no need to keep it (§3, last paragraph).
     return stored.isUseless(now, Infinity) ? 'no-freshness' : stored;
   }
 
   #drop(stored: StoredResponse): void {
     const { store } = this.#parts;
-    const responses = variantsOf(store.peek(stored.key));
+    const responses = variantsOf(store.peek(stored));
     if (!responses.includes(stored)) return;
     store.set(
-      stored.key,
+      stored,
       responses.filter((other) => other !== stored),
     );
   }
@@ -250,16 +250,31 @@ function saysNothing(response: CacheResponse, options: ResolvedOptions): boolean
         if (equalsIgnoreCase(name, 'cache-control') || equalsIgnoreCase(name, 'last-modified')) return false;
         break;
       default:
-        if (options.targetedFields.includes(name.toLowerCase())) return false;
+        if (isOneOf(name, options.targetedFields)) return false;
     }
   }
   return true;
+}
+
+function isOneOf(name: string, lowerNames: readonly string[]): boolean {
+  for (let i = 0; i < lowerNames.length; i++) {
+    if (equalsIgnoreCase(name, lowerNames[i] as string)) return true;
+  }
+  return false;
 }
 
 /** `Content-Length` as a number, or -1 where there is none to go by. */
 function announcedLength(response: CacheResponse): number {
   if (firstValue(response.fields, 'transfer-encoding') !== undefined) return -1;
   const value = firstValue(response.fields, 'content-length');
-  if (value === undefined || !/^\d{1,15}$/.test(trimOws(value))) return -1;
-  return Number(trimOws(value));
+  if (value === undefined) return -1;
+  const digits = trimOws(value);
+  if (digits === '' || digits.length > 15) return -1;
+  let length = 0;
+  for (let i = 0; i < digits.length; i++) {
+    const digit = digits.charCodeAt(i) - 48;
+    if (digit < 0 || digit > 9) return -1;
+    length = length * 10 + digit;
+  }
+  return length;
 }

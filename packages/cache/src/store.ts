@@ -1,3 +1,4 @@
+import type { PrimaryKey } from './cacheKey.ts';
 import type { StoredResponse } from './storedResponse.ts';
 
 /** Counts of a store. */
@@ -19,18 +20,18 @@ export interface StoreCounts {
  * memory, another process) can stand behind the first: `get` answers at once with what is near, and may start
  * fetching what is not.
  *
- * A primary key is an origin and a target, one behind the other. All responses under one are reached from the most
- * recent of them: see {@link variantsOf}.
+ * All responses under one key are reached from the most recent of them: see {@link variantsOf}. A stored response can
+ * stand for its own key.
  */
 export interface CacheStore {
-  /** The most recent response (RFC 9111 §4: by `Date`) under `origin + target`, marked as used lately. */
-  get(origin: string, target: string): StoredResponse | undefined;
+  /** The most recent response (RFC 9111 §4: by `Date`) under the key, marked as used lately. */
+  get(key: PrimaryKey): StoredResponse | undefined;
   /** The same, not marked. */
-  peek(key: string): StoredResponse | undefined;
+  peek(key: PrimaryKey): StoredResponse | undefined;
   /** Replaces what is stored under the key, most recent first; none removes it. `false` when it does not fit. */
-  set(key: string, responses: readonly StoredResponse[]): boolean;
+  set(key: PrimaryKey, responses: readonly StoredResponse[]): boolean;
   /** Removes what is stored under the key. @returns the number of responses removed. */
-  delete(key: string): number;
+  delete(key: PrimaryKey): number;
   /** Sets bytes aside for a body that is being written; evicts to make room. `false` when there is none. */
   reserve(bytes: number): boolean;
   /** Gives such bytes back. */

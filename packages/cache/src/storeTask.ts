@@ -27,19 +27,19 @@ export class StoreTask implements WriterTarget {
   commit(stored: StoredResponse): void {
     const { store, log, options, stats } = this.#parts;
     // Purged or invalidated since the request went forward: it may describe the state before (RFC 9111 §4.4).
-    if (stored.discarded || !log.isCurrent(this.#decision.sequence, stored.key, stored.tags)) {
+    if (stored.discarded || !log.isCurrent(this.#decision.sequence, stored)) {
       stats.abandoned++;
       return;
     }
     const request = this.#decision.request as CacheRequest;
     const responses = withResponse(
-      store.peek(stored.key),
+      store.peek(stored),
       stored,
       request.fields,
       options.varyNormalisation,
       options.maxVariants,
     );
-    if (!store.set(stored.key, responses)) stats.abandoned++;
+    if (!store.set(stored, responses)) stats.abandoned++;
   }
 
   written(writer: StoreWriter): void {

@@ -64,6 +64,19 @@ export function storedFields(fields: Fields, directives: ResponseDirectives, res
   return stored;
 }
 
+/** The same as the head that is stored, without `Content-Length`, where no names are excluded. */
+export function storedHead(status: number, reason: string, fields: Fields, responseTime: number): string {
+  let head = `HTTP/1.1 ${status} ${reason}\r\n`;
+  let dated = false;
+  for (let i = 0; i + 1 < fields.length; i += 2) {
+    const name = fields[i] as string;
+    if (isNeverStored(name)) continue;
+    if (name.length === 4 && equalsIgnoreCase(name, 'date')) dated = true;
+    head += `${name}: ${fields[i + 1] as string}\r\n`;
+  }
+  return dated ? head : `${head}Date: ${formatHttpDate(responseTime)}\r\n`;
+}
+
 /**
  * The stored fields updated by those of a 304 or HEAD response (RFC 9111 §3.2): each field of the new response
  * replaces all lines of that name, with the exceptions of that section.
@@ -100,12 +113,19 @@ export function updatedFields(
 
 const NONE: readonly string[] = [];
 
-function excludedNames(fields: Fields, directives: ResponseDirectives): readonly string[] {
-  const connection = combinedValue(fields, 'connection');
+/** Names that are left out of this response beside those that always are; in lower case. */
+export function excludedNames(fields: Fields, directives: ResponseDirectives): readonly string[] {
+  let connection = combinedValue(fields, 'connection');
+  if (connection !== undefined && isPlainConnection(connection)) connection = undefined;
   const { noCacheFields, privateFields } = directives;
   const qualified =
     noCacheFields.length + privateFields.length === 0 ? NONE : [...noCacheFields, ...privateFields];
   return connection === undefined ? qualified : [...qualified, ...lowerCaseList(connection)];
+}
+
+/** What nearly all say that say something; it names nothing that would be stored. */
+function isPlainConnection(value: string): boolean {
+  return equalsIgnoreCase(value, 'keep-alive') || equalsIgnoreCase(value, 'close');
 }
 
 /**

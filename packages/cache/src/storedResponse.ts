@@ -1,10 +1,11 @@
+import type { PrimaryKey } from './cacheKey.ts';
 import { sampledChecksum } from './checksum.ts';
 import { MAX_DELTA_SECONDS as MAX_SECONDS } from './deltaSeconds.ts';
 import type { Fields } from './fields.ts';
 import { fieldIndex, firstValue } from './fields.ts';
 import { correctedInitialAge, dateValue, freshnessLifetime } from './freshness.ts';
 import type { HeuristicPolicy, InvalidAge } from './freshness.ts';
-import { copyText } from './latin1.ts';
+import { copyText, flatText } from './latin1.ts';
 import { cutFields, type Cut } from './recentFields.ts';
 import type { ResponseDirectives } from './responseDirectives.ts';
 import { headOf, notModifiedFields } from './storedFields.ts';
@@ -26,6 +27,8 @@ export const ENTRY_OVERHEAD = 560;
 export const SMALL_BODY = 4096;
 /** Bytes for one string beside its characters. */
 const STRING_OVERHEAD = 32;
+/** Room for a `Content-Length` line. */
+const LENGTH_LINE = 24;
 /** Bytes for one chunk object. */
 const CHUNK_OVERHEAD = 160;
 
@@ -33,13 +36,14 @@ const CHUNK_OVERHEAD = 160;
  * One stored response: a head prepared for writing, its body in the chunks that came, and what decides its reuse.
  * All times are epoch milliseconds, all spans milliseconds.
  */
-export class StoredResponse {
+export class StoredResponse implements PrimaryKey {
   // What every hit looks at stands first, side by side in memory: in a large store each further cache line
   // costs as much as the rest of the look-up.
 
   /** The primary key in two parts: `scheme://authority`, and path with query. */
   readonly origin: string;
   readonly target: string;
+  readonly hash: number;
   /** Looked up since the store looked at it last. For the store. */
   used = false;
   /** All responses under the same key, this one first; `undefined` where there is no other. For the store. */
@@ -92,25 +96,33 @@ export class StoredResponse {
   revalidatingUntil = 0;
   /** Sampled checksum of the chunks, or -1 when there is nothing to check: text cannot be written over. */
   checksum = -1;
-  /** Stored field lines while the head is not made. */
-  #fields: Fields | undefined = NOTHING;
   #cut: Cut | undefined = undefined;
-  #textLength = 0;
+  /** Characters of the head without `Content-Length`. */
+  #headLength = 0;
 
-  constructor(origin: string, target: string, status: number, reason: string) {
-    this.origin = origin;
-    this.target = target;
+  constructor(key: PrimaryKey, status: number, reason: string) {
+    this.origin = key.origin;
+    // Cut from a request, which it would keep alive.
+    this.target = copyText(key.target);
+    this.hash = key.hash;
     this.status = status;
     this.reason = reason;
   }
 
-  /** Primary key of the resource. */
+  /** Primary key of the resource as one text. */
   get key(): string {
     return this.origin + this.target;
   }
 
-  /** Takes over field lines and all that follows from them. */
+  /**
+   * Takes over a head and all that follows from it.
+   *
+   * @param head status line and stored field lines, without `Content-Length`.
+   * @param fields the same apart; further ones that are never stored do not matter.
+   * @param received the fields of the message that brought this about.
+   */
   describe(
+    head: string,
     fields: Fields,
     received: Fields,
     directives: ResponseDirectives,
@@ -118,7 +130,6 @@ export class StoredResponse {
     responseTime: number,
     policy: FreshnessPolicy,
   ): void {
-    this.#fields = fields;
     this.#cut = undefined;
     this.responseTime = responseTime;
     this.date = dateValue(fields, responseTime);
@@ -135,10 +146,8 @@ export class StoredResponse {
     this.staleWhileRevalidateUntil = this.freshUntil + (staleAllowed ? whileRevalidate : 0);
     this.staleIfErrorUntil = this.freshUntil + (staleAllowed ? ifError : 0);
     this.hasValidator = fieldIndex(fields, 'etag') >= 0 || fieldIndex(fields, 'last-modified') >= 0;
-    let length = 24 + this.reason.length + 'Content-Length: 1234567\r\n'.length;
-    for (let i = 0; i < fields.length; i++) length += (fields[i] as string).length + 2;
-    this.#textLength = length;
-    this.#head = '';
+    this.#headLength = head.length;
+    this.#head = head;
     if (this.complete) this.#settle();
   }
 
@@ -146,17 +155,14 @@ export class StoredResponse {
   finish(): void {
     this.complete = true;
     if (this.text === undefined) this.checksum = sampledChecksum(this.chunks, this.length);
-    this.#head = '';
     this.#settle();
   }
 
   /** Stored field lines without `Content-Length`, `Age` and hop-by-hop fields, flat; see `storedFields`. */
   get fields(): Fields {
-    if (this.#fields !== undefined) return this.#fields;
     const known = this.#cut?.fields;
     if (known !== undefined) return known;
-    const lengthLine = this.framedLength < 0 ? 0 : this.#lengthLine().length;
-    this.#cut = cutFields(lengthLine === 0 ? this.#head : this.#head.slice(0, -lengthLine));
+    this.#cut = cutFields(this.#head.slice(0, this.#headLength));
     return this.#cut.fields as Fields;
   }
 
@@ -172,8 +178,7 @@ export class StoredResponse {
 
   /** Status line and field lines, with `Content-Length` if the length is known; no empty line at the end. */
   get head(): string {
-    if (this.#head === '') this.#head = this.#makeHead();
-    return this.#head;
+    return this.complete ? this.#head : this.#head + this.#lengthLine();
   }
 
   /** The same for a 304 made from this response. */
@@ -225,25 +230,20 @@ export class StoredResponse {
 
   /** Bytes that this response counts for: body, text, key and overhead. */
   get bytes(): number {
-    const text = this.#textLength + this.target.length + this.variantKey.length;
+    const text = this.#headLength + LENGTH_LINE + this.target.length + this.variantKey.length;
     let objects = this.chunks.length * CHUNK_OVERHEAD;
     for (const tag of this.tags) objects += tag.length + STRING_OVERHEAD * 4;
     return ENTRY_OVERHEAD + text + objects + this.length;
   }
 
   #lengthLine(): string {
-    return `Content-Length: ${this.framedLength}\r\n`;
+    const length = this.framedLength;
+    return length < 0 ? '' : `Content-Length: ${length}\r\n`;
   }
 
-  #makeHead(): string {
-    const head = headOf(this.status, this.reason, this.fields);
-    return copyText(this.framedLength < 0 ? head : head + this.#lengthLine());
-  }
-
-  /** Complete: the head is one string, and its fields are not kept beside it. */
+  /** Complete: its head will not change any more, so that it is worth to be one string. */
   #settle(): void {
-    this.#head = this.#makeHead();
-    this.#fields = undefined;
+    this.#head = flatText(this.#head + this.#lengthLine());
   }
 }
 

@@ -1,13 +1,13 @@
-import { combinedValue, fieldIndex } from './fields.ts';
+import { combinedValue } from './fields.ts';
 import type { Fields } from './fields.ts';
 import { copyText } from './latin1.ts';
 
 /** Which keys have a tag. As large as what is stored, and counted there: an entry holds its tags. */
-export class TagIndex {
-  readonly #keys: Map<string, Map<string, number>> = new Map();
+export class TagIndex<Key> {
+  readonly #keys: Map<string, Map<Key, number>> = new Map();
 
   /** Notes one more response of `key` with each of `tags`. */
-  add(key: string, tags: readonly string[]): void {
+  add(key: Key, tags: readonly string[]): void {
     for (const tag of tags) {
       let keys = this.#keys.get(tag);
       if (keys === undefined) this.#keys.set(tag, (keys = new Map()));
@@ -16,7 +16,7 @@ export class TagIndex {
   }
 
   /** Takes one response of `key` back out. */
-  remove(key: string, tags: readonly string[]): void {
+  remove(key: Key, tags: readonly string[]): void {
     for (const tag of tags) {
       const keys = this.#keys.get(tag);
       const count = keys?.get(key);
@@ -28,7 +28,7 @@ export class TagIndex {
   }
 
   /** Keys that have `tag`, as a copy: they may change while it is walked. */
-  keys(tag: string): string[] {
+  keys(tag: string): Key[] {
     const keys = this.#keys.get(tag);
     return keys === undefined ? [] : [...keys.keys()];
   }
@@ -46,14 +46,14 @@ const MAX_TAG_LENGTH = 256;
  * @param names lower-case field names.
  */
 export function tagsOf(fields: Fields, names: readonly string[], limit: number): readonly string[] {
-  if (!names.some((name) => fieldIndex(fields, name) >= 0)) return NO_TAGS;
-  const tags = new Set<string>();
-  for (const name of names) {
-    const value = combinedValue(fields, name);
+  let tags: Set<string> | undefined;
+  for (let i = 0; i < names.length; i++) {
+    const value = combinedValue(fields, names[i] as string);
     if (value === undefined) continue;
+    tags ??= new Set();
     for (const tag of value.split(/[\s,]+/)) {
       if (tag !== '' && tag.length <= MAX_TAG_LENGTH && tags.size < limit) tags.add(copyText(tag));
     }
   }
-  return [...tags];
+  return tags === undefined ? NO_TAGS : [...tags];
 }

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { KeyMaker, type PrimaryKey } from '../src/cacheKey.ts';
 import { HashTable, hashText } from '../src/hashTable.ts';
 import { MemoryStore } from '../src/memoryStore.ts';
 import { RecencyList } from '../src/recencyList.ts';
@@ -73,59 +74,64 @@ describe('the order of use', () => {
 });
 
 describe('a large store', () => {
-  const response = (target: string): StoredResponse => new StoredResponse('http://a', target, 200, '');
+  const keys = new KeyMaker({ sortQuery: false, dropQuery: [] }, 0.5);
+  const key = (target: string): PrimaryKey => keys.key('http', 'a', target);
+  const response = (target: string): StoredResponse => new StoredResponse(key(target), 200, '');
   const size = response('/1234').bytes;
 
+  function put(store: MemoryStore, target: string): void {
+    store.set(key(target), [response(target)]);
+  }
+
   function filled(count: number): MemoryStore {
-    const store = new MemoryStore(size * count, 0.5);
-    for (let i = 0; i < count; i++) store.set(`http://a/${1000 + i}`, [response(`/${1000 + i}`)]);
+    const store = new MemoryStore(size * count);
+    for (let i = 0; i < count; i++) put(store, `/${1000 + i}`);
     return store;
   }
 
   it('passes over what was used since it was looked at last', () => {
     const store = filled(3000);
-    for (let i = 0; i < 5; i++) store.get('http://a', `/${1000 + i}`);
-    for (let i = 0; i < 3; i++) store.set(`http://a/${5000 + i}`, [response(`/${5000 + i}`)]);
-    const kept = Array.from({ length: 10 }, (_, i) => store.peek(`http://a/${1000 + i}`) !== undefined);
+    for (let i = 0; i < 5; i++) store.get(key(`/${1000 + i}`));
+    for (let i = 0; i < 3; i++) put(store, `/${5000 + i}`);
+    const kept = Array.from({ length: 10 }, (_, i) => store.peek(key(`/${1000 + i}`)) !== undefined);
     expect(kept).toEqual([true, true, true, true, true, false, false, false, true, true]);
     expect(store.counts()).toMatchObject({ resources: 3000, evictions: 3 });
   });
 
   it('evicts in bounded time also when everything was used', () => {
     const store = filled(3000);
-    for (let i = 0; i < 3000; i++) store.get('http://a', `/${1000 + i}`);
-    store.set('http://a/5000', [response('/5000')]);
+    for (let i = 0; i < 3000; i++) store.get(key(`/${1000 + i}`));
+    put(store, '/5000');
     expect(store.counts()).toMatchObject({ resources: 3000, evictions: 1 });
   });
 
   it('finds every key after growth, removal and clearing', () => {
     const store = filled(3000);
-    for (let i = 0; i < 3000; i += 2) expect(store.delete(`http://a/${1000 + i}`)).toBe(1);
+    for (let i = 0; i < 3000; i += 2) expect(store.delete(key(`/${1000 + i}`))).toBe(1);
     for (let i = 0; i < 3000; i++) {
-      expect(store.get('http://a', `/${1000 + i}`)?.target).toBe(i % 2 === 0 ? undefined : `/${1000 + i}`);
+      expect(store.get(key(`/${1000 + i}`))?.target).toBe(i % 2 === 0 ? undefined : `/${1000 + i}`);
     }
     expect(store.clear()).toBe(1500);
     expect(store.counts()).toMatchObject({ bytes: 0, resources: 0, responses: 0 });
-    store.set('http://a/1', [response('/1')]);
-    expect(store.get('http://a', '/1')?.key).toBe('http://a/1');
+    put(store, '/1');
+    expect(store.get(key('/1'))?.key).toBe('http://a/1');
   });
 
   it('keys that collide are told apart', () => {
     // Seeds differ, so a collision is made by searching for one under a known seed.
-    const seed = Math.floor(0.5 * 0xffffffff) | 0;
     const seen = new Map<number, string>();
     let pair: [string, string] | undefined;
     for (let i = 0; pair === undefined; i++) {
-      const hash = hashText(`http://a/${i}`, seed);
+      const { hash } = key(`/${i}`);
       const other = seen.get(hash);
       if (other !== undefined) pair = [other, `/${i}`];
       seen.set(hash, `/${i}`);
     }
-    const store = new MemoryStore(1e6, 0.5);
-    for (const target of pair) store.set(`http://a${target}`, [response(target)]);
-    for (const target of pair) expect(store.get('http://a', target)?.target).toBe(target);
-    store.delete(`http://a${pair[0]}`);
-    expect(store.get('http://a', pair[0])).toBeUndefined();
-    expect(store.get('http://a', pair[1])?.target).toBe(pair[1]);
+    const store = new MemoryStore(1e6);
+    for (const target of pair) put(store, target);
+    for (const target of pair) expect(store.get(key(target))?.target).toBe(target);
+    store.delete(key(pair[0]));
+    expect(store.get(key(pair[0]))).toBeUndefined();
+    expect(store.get(key(pair[1]))?.target).toBe(pair[1]);
   });
 });

@@ -182,7 +182,7 @@ describe('purge: the number removed', () => {
     exchange(cache, get('/'), now, { status: 304, fields: ['ETag', '"a"', 'Cache-Tag', 'new, kept'] });
     expect(cache.purger.tag('old')).toBe(0);
     expect(cache.purger.tag('new')).toBe(1);
-    const index = new TagIndex();
+    const index = new TagIndex<string>();
     index.add('/', ['a', 'b']);
     index.add('/', ['a']);
     index.remove('/', ['a', 'b']);
