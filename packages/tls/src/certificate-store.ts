@@ -135,7 +135,7 @@ function parentOf(name: string): string {
   return dot === -1 ? '' : name.slice(dot + 1);
 }
 
-/** The certificates of one name, best first. */
+/** The certificates of one name. */
 class NameEntry {
   readonly #byType: Record<KeyType, Certificate[]> = { rsa: [], ecdsa: [], ed25519: [] };
   #choice: CertificateChoice | undefined = undefined;
@@ -144,9 +144,7 @@ class NameEntry {
   #choiceUntil = -Infinity;
 
   add(certificate: Certificate): void {
-    const list = this.#byType[certificate.info.keyType];
-    list.push(certificate);
-    list.sort((a, b) => b.notAfter - a.notAfter);
+    this.#byType[certificate.info.keyType].push(certificate);
     this.#choiceSince = Infinity;
   }
 
@@ -178,8 +176,21 @@ class NameEntry {
   }
 }
 
-/** The longest-lived certificate that is valid now; failing that one that is not valid yet; never an expired one. */
+/**
+ * The longest-lived certificate that is valid now; failing that one that is not valid yet; never an expired one. The
+ * list is in no order: thousands of certificates may share a name, and sorting them with each one would take seconds.
+ */
 function pick(list: readonly Certificate[], now: number): Certificate | undefined {
-  const current = list.find((certificate) => certificate.notBefore <= now && !certificate.isExpired(now));
-  return current ?? list.find((certificate) => !certificate.isExpired(now));
+  let best: Certificate | undefined;
+  for (const certificate of list) {
+    if (certificate.isExpired(now)) continue;
+    if (best === undefined || beats(certificate, best, now)) best = certificate;
+  }
+  return best;
+}
+
+function beats(one: Certificate, other: Certificate, now: number): boolean {
+  const isValid = one.notBefore <= now;
+  if (isValid !== other.notBefore <= now) return isValid;
+  return one.notAfter > other.notAfter;
 }
