@@ -21,8 +21,13 @@ export interface StaticBackend {
  * `/echo` answers with the forwarding fields that arrived; `/stamp` answers differently each time, which shows
  * whether a cache answered. `/upload` reads a body away.
  */
-export function staticBackendConfig(folder: string, ports: readonly number[], cacheable: boolean): string {
-  const listen = ports.map((port) => `listen 127.0.0.1:${port};`).join(' ');
+export function staticBackendConfig(
+  folder: string,
+  ports: readonly number[],
+  cacheable: boolean,
+  address = '127.0.0.1',
+): string {
+  const listen = ports.map((port) => `listen ${address}:${port};`).join(' ');
   const caching = cacheable ? 'public, max-age=600' : 'no-store';
   return `worker_processes 1;
 daemon off;
@@ -63,14 +68,19 @@ export function tempPaths(folder: string): string {
 /** Writes the bodies and the configuration, and starts nginx on the load's core. */
 export async function startStaticBackend(
   group: ProcessGroup,
-  options: { readonly cacheable?: boolean; readonly ports?: readonly [number, number] } = {},
+  options: {
+    readonly cacheable?: boolean;
+    readonly ports?: readonly [number, number];
+    /** Default 127.0.0.1. */
+    readonly address?: string;
+  } = {},
 ): Promise<StaticBackend> {
   const folder = group.folder('backend');
   mkdirSync(join(folder, 'www'));
   for (const [path, body] of Object.entries(STATIC_BODIES)) writeFileSync(join(folder, 'www', path), body);
   const ports = options.ports ?? ([await freePort(), await freePort()] as const);
   const file = join(folder, 'nginx.conf');
-  writeFileSync(file, staticBackendConfig(folder, ports, options.cacheable ?? false));
+  writeFileSync(file, staticBackendConfig(folder, ports, options.cacheable ?? false, options.address));
   const child = group.start('nginx', ['-e', 'stderr', '-c', file], { core: LOAD_CORE, descriptors: 65_536 });
   await waitForPort(ports[0], child);
   return { ports, child };

@@ -23,6 +23,8 @@ class SlotHead extends Timer {
 export interface Ticker {
   /** Calls `tick` about every `interval` milliseconds until the returned function is called. */
   start(interval: number, tick: () => void): () => void;
+  /** Calls `tick` once, after what else waits on the event loop. Without it, a tick that was cut short waits for the next. */
+  soon?(tick: () => void): void;
 }
 
 /** One `setInterval` that does not keep the process alive. */
@@ -32,7 +34,15 @@ export const intervalTicker: Ticker = {
     handle.unref();
     return () => clearInterval(handle);
   },
+  soon(tick) {
+    setImmediate(tick);
+  },
 };
+
+/** Milliseconds that one tick may take: when thousands of timers are due at once, traffic has its turns in between. */
+const BUDGET = 4;
+/** Timers between two looks at the clock. */
+const LOOK = 32;
 
 export interface TimerWheelOptions {
   /** Monotonic milliseconds. */
@@ -150,15 +160,18 @@ export class TimerWheel {
     const target = Math.floor((now - this.#epoch) / this.#resolution);
     // After a long stall every slot is visited once; that covers all timers.
     const from = Math.max(this.#tick + 1, target - this.#slots.length + 1);
+    let whole = true;
     this.#turning = true;
     try {
-      for (let tick = from; tick <= target; tick++) {
+      for (let tick = from; tick <= target && whole; tick++) {
         this.#tick = tick;
-        this.#empty(this.#slots[tick % this.#slots.length]!, now);
+        whole = this.#empty(this.#slots[tick % this.#slots.length]!, now);
+        if (!whole) this.#tick = tick - 1;
       }
     } finally {
       this.#turning = false;
     }
+    if (!whole) return this.#ticker.soon?.(() => this.#stop !== undefined && this.#turn());
     this.#tick = Math.max(this.#tick, target);
     if (this.#linked === 0) this.close();
   }
@@ -173,10 +186,11 @@ export class TimerWheel {
     }
   }
 
-  #empty(head: SlotHead, now: number): void {
+  /** @returns false where it took too long, and some are left */
+  #empty(head: SlotHead, now: number): boolean {
     // Timers linked from here on go to later slots: this ends.
     let timer = head.next!;
-    while (timer !== head) {
+    for (let seen = 1; timer !== head; seen++) {
       this.#unlink(timer);
       if (timer.deadline <= now) {
         timer.deadline = Infinity;
@@ -186,6 +200,8 @@ export class TimerWheel {
         this.#link(timer, Math.ceil((timer.deadline - this.#epoch) / this.#resolution));
       }
       timer = head.next!;
+      if (seen % LOOK === 0 && timer !== head && this.#clock() - now > BUDGET) return false;
     }
+    return true;
   }
 }

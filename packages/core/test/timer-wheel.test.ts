@@ -183,6 +183,53 @@ describe('the timer wheel', () => {
     expect(looks).toBe(100_000);
   });
 
+  it('gives the event loop a turn where thousands are due at once, and forgets none', () => {
+    const time = new ManualTime();
+    const soon: (() => void)[] = [];
+    const ticker = { ...time.ticker, soon: (tick: () => void) => void soon.push(tick) };
+    const wheel = new TimerWheel({ clock: time.clock, ticker, resolution: RESOLUTION });
+    let expired = 0;
+    class Slow extends Timer {
+      override expired(): void {
+        expired++;
+        time.stall(0.1);
+      }
+    }
+    for (let i = 0; i < 5_000; i++) wheel.arm(new Slow(), 1_000, time.clock());
+    time.advance(1_060);
+    let most = 0;
+    while (soon.length > 0) {
+      const before = expired;
+      soon.shift()!();
+      most = Math.max(most, expired - before);
+    }
+    expect(expired).toBe(5_000);
+    expect(wheel.armed).toBe(0);
+    // Four milliseconds, and at most 32 timers more.
+    expect(most).toBeLessThanOrEqual(40 + 32 + 1);
+  });
+
+  it('expires nothing after it was closed in the middle of a tick', () => {
+    const time = new ManualTime();
+    const soon: (() => void)[] = [];
+    const ticker = { ...time.ticker, soon: (tick: () => void) => void soon.push(tick) };
+    const wheel = new TimerWheel({ clock: time.clock, ticker, resolution: RESOLUTION });
+    let expired = 0;
+    class Slow extends Timer {
+      override expired(): void {
+        expired++;
+        time.stall(1);
+      }
+    }
+    for (let i = 0; i < 100; i++) wheel.arm(new Slow(), 100, time.clock());
+    time.advance(160);
+    expect(expired).toBeLessThan(100);
+    const before = expired;
+    wheel.close();
+    for (const tick of soon) tick();
+    expect(expired).toBe(before);
+  });
+
   it('stands still while nothing is armed, and after it was closed', () => {
     const under = wheel();
     expect(under.time.running).toBe(0);

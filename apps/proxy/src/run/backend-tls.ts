@@ -3,19 +3,34 @@ import type { BackendTls } from '@rp/core';
 import { readFileSync } from 'node:fs';
 import type { Backend, BackendTls as TlsConfig, Upstream } from '../config/index.ts';
 
+type Place = Pick<Target, 'protocol' | 'port'>;
+
+/** The balancer compares names in lower case. */
+const placeOf = ({ protocol, port }: Place, host: string): string =>
+  `${protocol}://${host.toLowerCase()}:${port}`;
+
+/** By their places, of each configuration once: with a thousand backends, looking through all for each adds up. */
+const indices: WeakMap<Upstream, ReadonlyMap<string, Backend>> = new WeakMap();
+
+function indexOf(upstream: Upstream): ReadonlyMap<string, Backend> {
+  const known = indices.get(upstream);
+  if (known !== undefined) return known;
+  const index = new Map<string, Backend>();
+  for (const backend of upstream.backends) {
+    const place = placeOf(backend.url, backend.url.host);
+    if (!index.has(place)) index.set(place, backend);
+  }
+  indices.set(upstream, index);
+  return index;
+}
+
 /** Where a backend was configured: by its address, or by the name that it was resolved from. */
 export function configuredBackend(
   upstream: Upstream,
   target: Pick<Target, 'protocol' | 'host' | 'port' | 'serverName'>,
 ): Backend | undefined {
-  const { protocol, port } = target;
-  // The balancer compares names in lower case.
-  const named = (name: string) =>
-    upstream.backends.find(
-      ({ url }) =>
-        url.protocol === protocol && url.port === port && url.host.toLowerCase() === name.toLowerCase(),
-    );
-  return named(target.host) ?? named(target.serverName);
+  const index = indexOf(upstream);
+  return index.get(placeOf(target, target.host)) ?? index.get(placeOf(target, target.serverName));
 }
 
 /** The TLS options that hold for a backend: its own, or its upstream's. */
