@@ -29,7 +29,13 @@ interface Options {
 }
 
 /** Each backend is an address of its own of the loopback network, on one port. */
-function configOf(port: number, adminPort: number, backendPort: number, options: Options, weight: number): string {
+function configOf(
+  port: number,
+  adminPort: number,
+  backendPort: number,
+  options: Options,
+  weight: number,
+): string {
   const urls = Array.from({ length: options.backends }, (_, at) => {
     const address = `127.0.${2 + Math.floor(at / 250)}.${1 + (at % 250)}`;
     return `      - { url: "http://${address}:${backendPort}", weight: ${1 + ((at + weight) % 3)} }\n`;

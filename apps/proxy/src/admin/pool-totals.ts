@@ -1,4 +1,4 @@
-import type { PoolFigures, WorkerReport } from '../run/messages.ts';
+import { poolSums, type PoolFigures, type PoolSum } from '../run/pool-table.ts';
 
 /** The pools of all workers to one backend, added up. */
 export interface PoolTotals {
@@ -22,41 +22,17 @@ export interface PoolTotals {
   connectMs: { count: number; sum: number; max: number };
 }
 
-const summed = [
-  'created',
-  'active',
-  'idle',
-  'connecting',
-  'overflow',
-  'waiting',
-  'acquired',
-  'reused',
-  'exhausted',
-  'evicted',
-  'stale',
-  'failed',
-  'timedOut',
-  'cancelled',
-  'refused',
-] as const satisfies readonly (keyof PoolFigures & keyof PoolTotals)[];
-
 const nothing = (): PoolTotals => ({
-  ...(Object.fromEntries(summed.map((name) => [name, 0])) as Record<(typeof summed)[number], number>),
+  ...(Object.fromEntries(poolSums.map((name) => [name, 0])) as Record<PoolSum, number>),
   backingOff: 0,
   connectMs: { count: 0, sum: 0, max: 0 },
 });
 
-/** The figures of one backend's pools in all workers. */
-export function poolTotals(
-  reports: readonly (WorkerReport | undefined)[],
-  upstream: string,
-  backend: string,
-): PoolTotals {
+/** The figures of the pools of one backend, added up. */
+export function poolTotals(pools: readonly PoolFigures[]): PoolTotals {
   const total = nothing();
-  for (const report of reports) {
-    const pool = report?.pools[upstream]?.[backend];
-    if (pool === undefined) continue;
-    for (const name of summed) total[name] += pool[name];
+  for (const pool of pools) {
+    for (const name of poolSums) total[name] += pool[name];
     total.backingOff += pool.backingOff ? 1 : 0;
     total.connectMs.count += pool.connectMs.count;
     total.connectMs.sum += pool.connectMs.sum;

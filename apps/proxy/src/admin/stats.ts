@@ -3,6 +3,7 @@ import { latencyBounds } from '@rp/core';
 import type { ServedCertificate } from '../run/certificate-keeper.ts';
 import type { Reloader } from '../run/reloader.ts';
 import type { Supervisor } from '../run/supervisor.ts';
+import { poolFigures } from '../run/pool-table.ts';
 import { poolTotals, type PoolTotals } from './pool-totals.ts';
 
 /** Certificates that are shown one by one, and names of each. */
@@ -174,11 +175,15 @@ function upstreamStats(supervisor: Supervisor, reports: Reports): Stats['upstrea
   return Object.fromEntries(
     [...supervisor.upstreams.values()].map((watch) => {
       watch.refresh();
+      const pools = reports.flatMap((report) => {
+        const table = report?.pools[watch.name];
+        return table === undefined ? [] : [poolFigures(table)];
+      });
       const backends = watch.views().map(({ name, key, statistics, permits }) => ({
         name,
         ...statistics,
         permits,
-        pool: poolTotals(reports, watch.name, key),
+        pool: poolTotals(pools.flatMap((one) => one.get(key) ?? [])),
       }));
       return [watch.name, { backends }];
     }),

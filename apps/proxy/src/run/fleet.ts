@@ -36,8 +36,8 @@ export interface WorkerFleet {
   readonly isEnding: boolean;
   /** Resolves when every worker accepts connections; rejects if one cannot. */
   start(): Promise<readonly ListeningAddress[]>;
-  /** Gives a snapshot to all, with the sockets for what each is to open. */
-  apply(snapshot: Snapshot, sockets: (worker: number) => WorkerSockets): void;
+  /** Gives a snapshot to all, or what changed with it, with the sockets for what each is to open. */
+  apply(snapshot: Snapshot, changes: Snapshot, sockets: (worker: number) => WorkerSockets): void;
   tell(message: ToWorker): void;
   /** What each worker says of itself; `undefined` for those that do not answer within a second. */
   reports(): Promise<readonly (WorkerReport | undefined)[]>;
@@ -69,6 +69,8 @@ export class Fleet implements WorkerFleet, WorkerEvents {
   readonly #clock: () => number;
   readonly #slots: readonly Slot[];
   readonly #waitingForDrain: Set<number> = new Set();
+  /** Workers that could not take a snapshot over. */
+  readonly #behind: Set<number> = new Set();
   #listening: readonly ListeningAddress[] = [];
   #watch: NodeJS.Timeout | undefined = undefined;
   #ending = false;
@@ -117,9 +119,12 @@ export class Fleet implements WorkerFleet, WorkerEvents {
     });
   }
 
-  apply(snapshot: Snapshot, sockets: (worker: number) => WorkerSockets): void {
+  apply(snapshot: Snapshot, changes: Snapshot, sockets: (worker: number) => WorkerSockets): void {
     for (const { handle } of this.#slots) {
-      handle?.tell({ type: 'apply', snapshot, sockets: sockets(handle.index) });
+      if (handle === undefined) continue;
+      // Who could not take the one before over knows nothing that changes could be made to.
+      const what = this.#behind.delete(handle.index) ? snapshot : changes;
+      handle.tell({ type: 'apply', snapshot: what, sockets: sockets(handle.index) });
     }
   }
 
@@ -198,6 +203,7 @@ export class Fleet implements WorkerFleet, WorkerEvents {
   }
 
   refused(index: number, version: number, message: string): void {
+    this.#behind.add(index);
     const fields = { worker: index, version, error: message };
     this.#logger.error(fields, 'a worker could not take the configuration over');
   }

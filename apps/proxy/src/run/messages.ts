@@ -1,9 +1,9 @@
 import type { ListeningAddress } from '../cli/io.ts';
 import type { ProxyConfig } from '../config/index.ts';
 import type { LogLevel } from '../log/index.ts';
-import type { PoolStats } from '@rp/pool';
 import type { RunningListener } from './listener-plan.ts';
 import type { ListenerSecrets } from './listener-secrets.ts';
+import type { PoolTable } from './pool-table.ts';
 import type { SharedUpstream, WorkerMemory } from './shared-memory.ts';
 import type { PurgeTarget } from './worker-cache.ts';
 
@@ -17,6 +17,24 @@ export interface Snapshot {
   readonly listeners: readonly RunningListener[];
   /** For each of them, in their order; null: it has no TLS. */
   readonly secrets: readonly (ListenerSecrets | null)[];
+}
+
+/**
+ * A snapshot without what is said again: upstreams that are the same have no configuration and no backends in it. A
+ * thousand backends take ten milliseconds of every worker just to arrive.
+ */
+export function changesOf(before: Snapshot, after: Snapshot): Snapshot {
+  const known = new Map(before.upstreams.map(({ id, revision }) => [id, revision]));
+  const isSame = ({ id, revision }: SharedUpstream): boolean => known.get(id) === revision;
+  const same = new Set(after.upstreams.filter(isSame).map(({ name }) => name));
+  const { config } = after;
+  return {
+    ...after,
+    config: { ...config, upstreams: config.upstreams.filter(({ name }) => !same.has(name)) },
+    upstreams: after.upstreams.map((shared) =>
+      same.has(shared.name) ? { ...shared, backends: [] } : shared,
+    ),
+  };
 }
 
 /** A listening socket of a worker's own for each listener, by its id; those that are not there it opens by itself. */
@@ -38,11 +56,6 @@ export interface WorkerBirth {
   readonly sockets: WorkerSockets;
 }
 
-/** What a worker tells of one pool, of whatever protocol. */
-export type PoolFigures = Omit<PoolStats, 'connectMs'> & {
-  readonly connectMs: Pick<PoolStats['connectMs'], 'count' | 'sum' | 'max'>;
-};
-
 /** What only a worker knows of itself. */
 export interface WorkerReport {
   /** Client connections that are open. */
@@ -56,8 +69,8 @@ export interface WorkerReport {
   /** Bytes. */
   readonly heapLimit: number;
   readonly overloaded: boolean;
-  /** Pools by upstream and by the backend's key. */
-  readonly pools: Readonly<Record<string, Readonly<Record<string, PoolFigures>>>>;
+  /** Pools by upstream. */
+  readonly pools: Readonly<Record<string, PoolTable>>;
   /** Counts of the cache; null: there is none. */
   readonly cache: Readonly<Record<string, number>> | null;
 }

@@ -2,6 +2,7 @@ import { BackendTable, type BackendOptions } from '@rp/balancer';
 import { countersByteLength } from '@rp/core';
 import { SharedPermits } from '@rp/pool';
 import { HANDSHAKE_COUNTER_BYTES } from '@rp/tls';
+import { isDeepStrictEqual } from 'node:util';
 import type { ProxyConfig, Upstream } from '../config/index.ts';
 
 /*
@@ -34,6 +35,8 @@ export interface SharedUpstream {
    * the memory is the same.
    */
   readonly id: number;
+  /** Grows when its configuration or its backends change: what has the same is the same. */
+  readonly revision: number;
   readonly table: SharedArrayBuffer;
   readonly permits: SharedArrayBuffer;
   /** Highest `pool.maxConnections` that fits. */
@@ -72,6 +75,7 @@ export function createSharedUpstream(
   return {
     name: upstream.name,
     id: ++lastId,
+    revision: 0,
     table: table.buffer,
     permits,
     permitCapacity,
@@ -92,15 +96,17 @@ function fits(shared: SharedUpstream, upstream: Upstream, backends: readonly Bac
 export function shareUpstreams(
   config: ProxyConfig,
   workers: number,
-  before: readonly SharedUpstream[],
+  before: { readonly config: ProxyConfig; readonly upstreams: readonly SharedUpstream[] },
   backendsOf: (upstream: Upstream) => readonly BackendOptions[],
 ): readonly SharedUpstream[] {
   return config.upstreams.map((upstream) => {
     const backends = backendsOf(upstream);
-    const kept = before.find((shared) => shared.name === upstream.name);
-    return kept !== undefined && fits(kept, upstream, backends)
-      ? { ...kept, backends }
-      : createSharedUpstream(upstream, backends, workers);
+    const kept = before.upstreams.find((shared) => shared.name === upstream.name);
+    if (kept === undefined || !fits(kept, upstream, backends))
+      return createSharedUpstream(upstream, backends, workers);
+    const old = before.config.upstreams.find(({ name }) => name === upstream.name);
+    const same = isDeepStrictEqual(old, upstream) && isDeepStrictEqual(kept.backends, backends);
+    return same ? kept : { ...kept, backends, revision: kept.revision + 1 };
   });
 }
 

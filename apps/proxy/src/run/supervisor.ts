@@ -1,10 +1,4 @@
-import {
-  BackendTable,
-  nodeResolver,
-  type Administration,
-  type NameResolver,
-  type Scheduler,
-} from '@rp/balancer';
+import { BackendTable, nodeResolver, type Administration, type NameResolver } from '@rp/balancer';
 import { Counters, counterNames } from '@rp/core';
 import { HandshakeCounters } from '@rp/tls';
 import { randomBytes } from 'node:crypto';
@@ -18,8 +12,10 @@ import { ConnectionLeases, leasesByteLength } from './connection-leases.ts';
 import { Fleet, type FleetOwner, type WorkerFleet } from './fleet.ts';
 import { RunningListeners, type RunningListener } from './listener-plan.ts';
 import type { ListeningSockets } from './listening-sockets.ts';
-import type { Snapshot, WorkerBirth, WorkerReport, WorkerSockets } from './messages.ts';
+import { changesOf, type Snapshot, type WorkerBirth } from './messages.ts';
+import type { WorkerReport, WorkerSockets } from './messages.ts';
 import { createWorkerMemory, permitsOf, shareUpstreams, type WorkerMemory } from './shared-memory.ts';
+import { scheduler } from './thread-scheduler.ts';
 import { UpstreamWatch } from './upstream-watch.ts';
 import type { PurgeTarget } from './worker-cache.ts';
 import { processClock } from './worker-engine.ts';
@@ -311,8 +307,9 @@ export class Supervisor implements FleetOwner {
     const listeners = this.#listeners.current;
     const config = { ...this.#config, listeners: configsOf(listeners) };
     const backendsOf = ({ name }: { readonly name: string }) => this.#watches.get(name)!.backends;
-    const upstreams = shareUpstreams(config, this.#workers, this.#snapshot.upstreams, backendsOf);
-    const known = new Set(this.#snapshot.listeners.map(({ id }) => id));
+    const upstreams = shareUpstreams(config, this.#workers, this.#snapshot, backendsOf);
+    const before = this.#snapshot;
+    const known = new Set(before.listeners.map(({ id }) => id));
     this.#snapshot = {
       version: this.#snapshot.version + 1,
       config,
@@ -322,7 +319,8 @@ export class Supervisor implements FleetOwner {
     };
     for (const shared of upstreams) this.#watches.get(shared.name)!.use(shared);
     const opening = listeners.filter(({ id }) => !known.has(id));
-    this.#fleet.apply(this.#snapshot, (worker) => this.#socketsFor(worker, opening));
+    const changes = changesOf(before, this.#snapshot);
+    this.#fleet.apply(this.#snapshot, changes, (worker) => this.#socketsFor(worker, opening));
   }
 
   #certificatesChanged(): void {
@@ -337,12 +335,3 @@ export class Supervisor implements FleetOwner {
 
 const configsOf = (listeners: readonly RunningListener[]): readonly Listener[] =>
   listeners.map(({ listener }) => listener);
-
-/** Timers of this thread that do not keep the process alive. */
-function scheduler(clock: () => number): Scheduler {
-  return {
-    now: clock,
-    setTimer: (callback, ms) => setTimeout(callback, ms).unref(),
-    clearTimer: (timer) => clearTimeout(timer as NodeJS.Timeout),
-  };
-}

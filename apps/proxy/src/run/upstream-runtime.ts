@@ -11,9 +11,9 @@ import {
 import { ConnectionPool, type PoolLimits, type PoolSlot } from '@rp/pool';
 import { isDeepStrictEqual } from 'node:util';
 import type { Upstream as UpstreamConfig } from '../config/index.ts';
-import { backendTls, tlsConfig } from './backend-tls.ts';
+import { backendTls, configuredBackend, tlsConfig } from './backend-tls.ts';
 import { groupOptions } from './group-options.ts';
-import type { PoolFigures } from './messages.ts';
+import { poolTable, type PoolFigures, type PoolTable } from './pool-table.ts';
 import { permitsOf, type SharedUpstream } from './shared-memory.ts';
 
 /** A backend connection with the bookkeeping of the pool that this program uses. */
@@ -69,15 +69,15 @@ export class UpstreamRuntime {
     this.#group.update(groupOptions(config, shared.backends));
     this.#config = config;
     this.#shared = shared;
+    const sameWay = before.proxyProtocol === config.proxyProtocol;
+    const sameTls = isDeepStrictEqual(before.tls, config.tls);
+    const sameLimits = isDeepStrictEqual(poolLimits(before), poolLimits(config));
     for (const [key, pool] of this.#pools) {
       const backend = this.#group.set.byKey(key);
       // Connections are made one way: with other TLS options, or another PROXY protocol, there must be others.
-      const stays =
-        backend !== undefined &&
-        before.proxyProtocol === config.proxyProtocol &&
-        isDeepStrictEqual(tlsConfig(before, backend), tlsConfig(config, backend));
-      if (stays) pool.update(poolLimits(config));
-      else this.#dismiss(key, pool);
+      const stays = backend !== undefined && sameWay && keepsTls(backend, before, config, sameTls);
+      if (!stays) this.#dismiss(key, pool);
+      else if (!sameLimits) pool.update(poolLimits(config));
     }
     // A new one, since it remembers pools: one that was dismissed must not be met again when its backend returns.
     this.#upstream = this.#createUpstream();
@@ -87,8 +87,8 @@ export class UpstreamRuntime {
     for (const [key, pool] of this.#pools) this.#dismiss(key, pool);
   }
 
-  poolStats(): Readonly<Record<string, PoolFigures>> {
-    return Object.fromEntries([...this.#pools].map(([key, pool]) => [key, figures(pool)]));
+  poolStats(): PoolTable {
+    return poolTable(new Map([...this.#pools].map(([key, pool]) => [key, figures(pool)])));
   }
 
   #createUpstream(): Upstream {
@@ -140,6 +140,20 @@ export class UpstreamRuntime {
     this.#pools.delete(key);
     this.#thread.engine.dismiss(pool);
   }
+}
+
+/** @param sameTls the options of the whole upstream are the same, which hold where a backend has none of its own */
+function keepsTls(
+  backend: Target,
+  before: UpstreamConfig,
+  config: UpstreamConfig,
+  sameTls: boolean,
+): boolean {
+  if (backend.protocol === 'http' || backend.protocol === 'h2c') return true;
+  const own = configuredBackend(config, backend)?.tls ?? null;
+  const old = configuredBackend(before, backend)?.tls ?? null;
+  if (own === null && old === null) return sameTls;
+  return isDeepStrictEqual(tlsConfig(before, backend), tlsConfig(config, backend));
 }
 
 function figures(pool: BackendPool): PoolFigures {

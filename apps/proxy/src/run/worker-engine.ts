@@ -1,10 +1,10 @@
-import { Counters, Engine, type SettingsInput, type Upstream } from '@rp/core';
+import { Counters, Engine, type SettingsInput, type Upstream as CoreUpstream } from '@rp/core';
 import type { HttpCache } from '@rp/cache';
 import { performance } from 'node:perf_hooks';
 import { setImmediate as immediate } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { ListeningAddress } from '../cli/io.ts';
-import type { Cache, ProxyConfig } from '../config/index.ts';
+import type { Cache, ProxyConfig, Upstream } from '../config/index.ts';
 import { AccessLog, LogSink, createLogger, setLevel, type LogLevel, type Logger } from '../log/index.ts';
 import { ExchangeLog } from './access-adapter.ts';
 import { AcceptBalance } from './accept-balance.ts';
@@ -12,6 +12,7 @@ import { AddressCounts } from './address-counts.ts';
 import { ConnectionLeases } from './connection-leases.ts';
 import { eventLog } from './event-log.ts';
 import type { Snapshot, WorkerBirth, WorkerReport, WorkerSockets } from './messages.ts';
+import type { SharedUpstream } from './shared-memory.ts';
 import { UpstreamRuntime } from './upstream-runtime.ts';
 import { createCache, purge, type PurgeTarget } from './worker-cache.ts';
 import { WorkerListeners } from './worker-listeners.ts';
@@ -82,26 +83,32 @@ export class WorkerEngine {
     this.apply(birth.snapshot);
   }
 
-  /** Takes a snapshot over, whole or not at all. */
+  /**
+   * Takes a snapshot over, or the changes since the one before.
+   * @throws {Error} where it cannot, or where that one is not known
+   */
   apply(snapshot: Snapshot): void {
     const { config } = snapshot;
+    const configs = new Map(config.upstreams.map((upstream) => [upstream.name, upstream]));
     const upstreams = new Map<string, UpstreamRuntime>();
-    for (const shared of snapshot.upstreams) {
-      const upstream = config.upstreams.find(({ name }) => name === shared.name)!;
-      const running = this.#upstreams.get(shared.name);
-      if (running?.shared.id === shared.id) {
-        running.update(upstream, shared);
-        upstreams.set(shared.name, running);
-      } else {
-        upstreams.set(shared.name, new UpstreamRuntime(upstream, shared, this.#thread()));
-      }
-    }
+    for (const shared of snapshot.upstreams)
+      upstreams.set(shared.name, this.#upstreamOf(shared, configs.get(shared.name)));
     this.#listeners.apply(snapshot.listeners, snapshot.secrets);
     this.#useCache(config.cache);
     this.engine.apply(settingsOf(config, (name) => upstreams.get(name)!.upstream));
     this.#watch.apply(config.overload, config.limits.maxConnections);
     for (const [name, running] of this.#upstreams) if (upstreams.get(name) !== running) running.close();
     this.#upstreams = upstreams;
+  }
+
+  #upstreamOf(shared: SharedUpstream, config: Upstream | undefined): UpstreamRuntime {
+    const running = this.#upstreams.get(shared.name);
+    const known = running?.shared.id === shared.id ? running : undefined;
+    if (known?.shared.revision === shared.revision) return known;
+    if (config === undefined) throw new Error(`nothing is known of upstream ${shared.name}`);
+    if (known === undefined) return new UpstreamRuntime(config, shared, this.#thread());
+    known.update(config, shared);
+    return known;
   }
 
   /** Opens and closes listeners as the snapshot says that was applied last. */
@@ -192,7 +199,7 @@ export class WorkerEngine {
 }
 
 /** The configuration in the words of the engine. */
-export function settingsOf(config: ProxyConfig, upstream: (name: string) => Upstream): SettingsInput {
+export function settingsOf(config: ProxyConfig, upstream: (name: string) => CoreUpstream): SettingsInput {
   const { limits, timeouts, forwarding } = config;
   const routes = config.routes.map((route) => ({
     ...(route.host === null ? {} : { host: route.host }),
