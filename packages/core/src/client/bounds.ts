@@ -18,3 +18,6 @@ export const GONE_GRACE = 300;
 
 /** Bytes of a request body that count as progress: less than this per body timeout is a stall (slow body). */
 export const BODY_PROGRESS = 32;
+
+/** Exchanges without a request that each listener keeps for the next ones (about 700 bytes each). */
+export const MAX_SPARE_EXCHANGES = 1_024;

@@ -1,14 +1,16 @@
 import { BodyFraming, type RequestHead, type ResponseHead } from '@rp/parser';
 import { ConnectionState } from '../connection-state.ts';
 import type { BodyView } from '../downstream.ts';
-import { Exchange } from '../exchange.ts';
+import type { Exchange } from '../exchange.ts';
 import type { ExchangeOutcome } from '../exchange-outcome.ts';
 import { ProxyFailure } from '../failure.ts';
 import { ownedChunk, type ChunkSource } from '../read-buffers.ts';
 import type { Runtime } from '../runtime.ts';
 import { Tunnel, type TunnelEnd } from '../tunnel.ts';
 import { GONE_GRACE, MAX_UNSENT } from './bounds.ts';
+import type { ExchangePool } from './exchange-pool.ts';
 import { isAskedFor } from './asked-upgrade.ts';
+import type { ClientConnection } from '../listener.ts';
 import { Http1Life } from './http1-life.ts';
 import { Http1Response, type ResponseTurn } from './http1-response.ts';
 import type { ClientPeer } from './peer.ts';
@@ -25,7 +27,9 @@ const { idle, readingRequest, forwarding, readingResponse, writingResponse, tunn
 export class Http1Connection extends Http1Life implements RequestSink, ResponseTurn, TunnelEnd {
   readonly #reader: RequestReader;
   protected readonly response: Http1Response;
-  readonly #exchange: Exchange;
+  readonly #exchanges: ExchangePool;
+  /** Of the current request. */
+  #exchange: Exchange | undefined = undefined;
   #tunnel: Tunnel | undefined = undefined;
 
   request: RequestHead | undefined = undefined;
@@ -40,16 +44,21 @@ export class Http1Connection extends Http1Life implements RequestSink, ResponseT
   #goneMark = 0;
   #goneLooks = 0;
 
-  constructor(runtime: Runtime, peer: ClientPeer, onClose: (connection: Http1Connection) => void) {
-    super(runtime, (connection) => onClose(connection as Http1Connection));
+  constructor(
+    runtime: Runtime,
+    peer: ClientPeer,
+    exchanges: ExchangePool,
+    onClose: (connection: ClientConnection) => void,
+  ) {
+    super(runtime, onClose);
+    this.#exchanges = exchanges;
     this.#reader = new RequestReader(this, runtime.settings.limits);
     this.response = new Http1Response(runtime, peer, this);
-    this.#exchange = new Exchange(runtime, this.response);
   }
 
   /** An exchange whose client this still is: one that others read along with goes on alone when the client leaves. */
   get #exchanging(): boolean {
-    return this.#exchange.active && this.state.current !== closing;
+    return this.#exchange?.active === true && this.state.current !== closing;
   }
 
   // ---- Requests ---------------------------------------------------------------------------------------------
@@ -61,7 +70,7 @@ export class Http1Connection extends Http1Life implements RequestSink, ResponseT
 
   get readiness(): 'read' | 'wait' | 'drop' {
     if (this.state.current === closing) return 'drop';
-    return this.#requestRead && (this.#exchange.active || this.#behind) ? 'wait' : 'read';
+    return this.#requestRead && (this.#exchange?.active === true || this.#behind) ? 'wait' : 'read';
   }
 
   /** The client asks faster than it reads: its next requests wait, or their responses would pile up in memory. */
@@ -80,7 +89,7 @@ export class Http1Connection extends Http1Life implements RequestSink, ResponseT
         if (this.halfClosed) return this.gone('end of stream within a request');
         this.streaming(true);
       }
-      this.#exchange.flushRequest();
+      this.#exchange!.flushRequest();
     } else if (state === writingResponse) {
       // Answered before the request was read: what follows cannot be told from a next request (RFC 9112 §9.3).
       if (!this.#requestRead) this.close();
@@ -102,12 +111,13 @@ export class Http1Connection extends Http1Life implements RequestSink, ResponseT
     // A client that expects a 100 waits for the backend, so its body is not late before that came.
     if (head.framing === BodyFraming.none || head.expectContinue) this.#waitForResponse();
     else this.deadline.body();
+    this.#exchange ??= this.#exchanges.take(this.response);
     this.#exchange.start(head, this.runtime.now);
   }
 
   requestBody(chunk: Buffer, view: BodyView, source: ChunkSource): void {
     if (this.deadline.progress(view.bodyLength)) this.continued();
-    this.#exchange.requestBody(chunk, view, source);
+    this.#exchange!.requestBody(chunk, view, source);
   }
 
   requestEnd(trailers: string[] | undefined): void {
@@ -116,7 +126,7 @@ export class Http1Connection extends Http1Life implements RequestSink, ResponseT
     if (this.deadline.awaitsBody) this.#waitForResponse();
     // Nothing more has to be held back; and only a socket that is read tells that its client has left.
     this.resumeRequest();
-    if (this.#exchange.active) {
+    if (this.#exchange?.active === true) {
       if (this.state.current === forwarding) this.state.go(readingResponse);
       this.#exchange.requestEnd(trailers);
     } else if (this.state.current === writingResponse) {
@@ -130,7 +140,7 @@ export class Http1Connection extends Http1Life implements RequestSink, ResponseT
 
   /** A request that cannot be understood: what follows it cannot be either. */
   requestRefused(failure: ProxyFailure, begun: string): void {
-    const exchange = this.#exchange;
+    const exchange = (this.#exchange ??= this.#exchanges.take(this.response));
     if (exchange.active) return exchange.fail(failure);
     // The rest of a request that is answered already.
     if (this.state.current === writingResponse) return;
@@ -216,9 +226,16 @@ export class Http1Connection extends Http1Life implements RequestSink, ResponseT
     if (!this.#keepAlive || this.#isLast()) return this.close();
     this.state.go(idle);
     this.request = undefined;
+    this.#releaseExchange();
     // A client that is behind is not idle; that it takes nothing is noticed elsewhere.
     if (this.#behind) return this.deadline.nothing();
     this.#goOn();
+  }
+
+  #releaseExchange(): void {
+    const exchange = this.#exchange;
+    this.#exchange = undefined;
+    if (exchange !== undefined && exchange.downstream === this.response) this.#exchanges.give(exchange);
   }
 
   #goOn(): void {
@@ -263,7 +280,7 @@ export class Http1Connection extends Http1Life implements RequestSink, ResponseT
 
   /** Ends now, whatever is under way. */
   terminate(failure: ProxyFailure): void {
-    if (this.#exchanging) this.#exchange.clientGone(failure);
+    if (this.#exchanging) this.#exchange!.clientGone(failure);
     else this.abort();
   }
 
@@ -279,19 +296,19 @@ export class Http1Connection extends Http1Life implements RequestSink, ResponseT
   }
 
   override bodyLate(): void {
-    this.#exchange.fail(new ProxyFailure('REQUEST_TIMEOUT', 'body stalled'));
+    this.#exchange!.fail(new ProxyFailure('REQUEST_TIMEOUT', 'body stalled'));
   }
 
   /** The client's end of stream. It may have gone, or only have nothing more to say. */
   protected override ended(): void {
     if (this.#tunnel !== undefined) return this.#tunnel.clientEnded();
-    if (!this.#exchange.active) return this.#waitsForDrain ? undefined : this.close();
+    if (this.#exchange?.active !== true) return this.#waitsForDrain ? undefined : this.close();
     if (!this.#requestRead) return this.gone('end of stream within a request');
     this.#waitForResponse();
   }
 
   #waitForResponse(): void {
-    this.#goneMark = this.#exchange.bytesOut;
+    this.#goneMark = this.#exchange?.bytesOut ?? 0;
     this.#goneLooks = 0;
     if (this.halfClosed) this.deadline.gone(GONE_GRACE);
     else this.deadline.nothing();
@@ -304,7 +321,7 @@ export class Http1Connection extends Http1Life implements RequestSink, ResponseT
    */
   override perhapsGone(): void {
     if (!this.#exchanging) return;
-    const written = this.#exchange.bytesOut > this.#goneMark || this.socket.writableLength > 0;
+    const written = this.#exchange!.bytesOut > this.#goneMark || this.socket.writableLength > 0;
     if (written) return this.#waitForResponse();
     const asked = this.response.probe();
     if (!asked && this.#goneLooks > 0) return this.gone('end of stream');
@@ -312,13 +329,13 @@ export class Http1Connection extends Http1Life implements RequestSink, ResponseT
   }
 
   protected override gone(detail: string, cause?: Error): void {
-    if (this.#exchanging) this.#exchange.clientGone(new ProxyFailure('CLIENT_GONE', detail, cause));
+    if (this.#exchanging) this.#exchange!.clientGone(new ProxyFailure('CLIENT_GONE', detail, cause));
   }
 
   protected override drained(): void {
     this.response.drained();
     if (this.#tunnel !== undefined) this.#tunnel.clientDrained();
-    else if (this.#exchange.active) this.#exchange.clientDrained();
+    else if (this.#exchange?.active === true) this.#exchange.clientDrained();
     else if (this.state.current !== closing && this.#requestRead) this.#goOn();
   }
 
@@ -328,6 +345,7 @@ export class Http1Connection extends Http1Life implements RequestSink, ResponseT
       this.gone('connection closed');
     } finally {
       this.#reader.close();
+      this.#releaseExchange();
     }
   }
 }

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { ReadableClient } from '../client-socket.ts';
 import { ConnectionState, ConnectionStateMachine } from '../connection-state.ts';
 import type { ProxyFailure } from '../failure.ts';
+import type { ClientConnection } from '../listener.ts';
 import type { ChunkSource, SwitchingBuffer } from '../read-buffers.ts';
 import type { Runtime } from '../runtime.ts';
 import type { Http1Response } from './http1-response.ts';
@@ -11,19 +12,19 @@ import { RequestDeadline, type DeadlineOwner } from './request-deadline.ts';
 const { idle, closing } = ConnectionState;
 
 /** The life of an HTTP/1 client connection: its socket, when that is read, and how it ends. */
-export abstract class Http1Life implements DeadlineOwner {
+export abstract class Http1Life implements ClientConnection, DeadlineOwner {
   protected readonly runtime: Runtime;
   protected readonly state: ConnectionStateMachine;
   protected readonly deadline: RequestDeadline;
   protected abstract readonly response: Http1Response;
-  readonly #onClose: (connection: Http1Life) => void;
+  readonly #onClose: (connection: ClientConnection) => void;
   #socket: Socket = undefined as unknown as Socket;
   #buffer: SwitchingBuffer | undefined = undefined;
   #linger: LingeringClose | undefined = undefined;
   protected halfClosed = false;
   protected readingPaused = false;
 
-  constructor(runtime: Runtime, onClose: (connection: Http1Life) => void) {
+  constructor(runtime: Runtime, onClose: (connection: ClientConnection) => void) {
     this.runtime = runtime;
     this.#onClose = onClose;
     this.state = new ConnectionStateMachine(runtime.counters);
@@ -67,6 +68,7 @@ export abstract class Http1Life implements DeadlineOwner {
   protected abstract gone(detail: string, cause?: Error): void;
   /** The socket is closed: everything that is left is given back. */
   protected abstract closed(): void;
+  abstract terminate(failure: ProxyFailure): void;
   abstract headLate(): void;
   abstract bodyLate(): void;
   abstract perhapsGone(): void;

@@ -13,6 +13,7 @@ import type { ListenerPolicy } from '../listener-policy.ts';
 import type { ClientConnection } from '../listener.ts';
 import type { ConnectionEnds } from '../proxy-protocol.ts';
 import type { Runtime } from '../runtime.ts';
+import { ExchangePool } from './exchange-pool.ts';
 import { FirstBytes } from './first-bytes.ts';
 import { Http1Connection } from './http1-connection.ts';
 import { ClientPeer } from './peer.ts';
@@ -20,6 +21,7 @@ import { ClientPeer } from './peer.ts';
 /** What the connections of one listener have in common. */
 export class ClientOpener {
   readonly #runtime: Runtime;
+  readonly #exchanges: ExchangePool;
   readonly #streams: StreamPool;
   readonly #policy: ListenerPolicy | undefined;
   readonly #closed: (connection: ClientConnection) => void;
@@ -31,6 +33,7 @@ export class ClientOpener {
     closed: (connection: ClientConnection) => void,
   ) {
     this.#runtime = runtime;
+    this.#exchanges = new ExchangePool(runtime);
     this.#streams = streams;
     this.#policy = policy;
     this.#closed = closed;
@@ -60,7 +63,12 @@ export class ClientOpener {
     secure: TLSSocket | undefined,
     read: (reader: ByteReader) => ReadableClient,
   ): Http1Connection {
-    const connection = new Http1Connection(this.#runtime, this.#peer(ends, secure, ''), this.#closed);
+    const connection = new Http1Connection(
+      this.#runtime,
+      this.#peer(ends, secure, ''),
+      this.#exchanges,
+      this.#closed,
+    );
     connection.open(read(connection));
     return connection;
   }
