@@ -75,11 +75,22 @@ export class Answers {
     decision.lines = `Age: ${decision.age}\r\n${this.lines(decision.cacheStatus, word)}`;
   }
 
-  /** Lines of an answer after a validation or from another request's response: no `Age` (RFC 9111 §5.1). */
-  writeForwarded(decision: CacheDecision, cacheStatus: string, word: string): void {
-    decision.age = -1;
+  /**
+   * Lines of an answer after a validation, or from another request's response. `Age` says that it did not come from
+   * the origin just now (RFC 9111 §5.1): only where another cache in front of it said so, or time has passed since.
+   */
+  writeForwarded(
+    decision: CacheDecision,
+    stored: StoredResponse,
+    now: number,
+    cacheStatus: string,
+    word: string,
+  ): void {
+    const age = stored.age(now);
+    decision.age = age > 0 ? age : -1;
     decision.cacheStatus = cacheStatus;
-    decision.lines = this.lines(cacheStatus, word);
+    const lines = this.lines(cacheStatus, word);
+    decision.lines = age > 0 ? `Age: ${age}\r\n${lines}` : lines;
   }
 
   /** `Cache-Status`, and `X-Cache-Status` where it is switched on. */

@@ -135,6 +135,8 @@ export class GroupKeeper implements GroupHost {
     const { member } = this.#answers;
     this.#answers.writeForwarded(
       answer,
+      stored,
+      this.#now,
       forwardedMember(member, decision.forward, 0, false, 'shared', ''),
       'COALESCED',
     );

@@ -220,6 +220,10 @@ export class HttpCache {
     // RFC 9111 §4.3.2: not for a cache to evaluate, but meant for the origin.
     if (view.originPrecondition) return this.#forward(request, key, 'request', undefined, NO_NAMES, now);
     const reuse = mayReuse(stored, view.directives, now);
+    // RFC 9111 §5.2.1.5: nothing of the response is stored, so that a 304 could not bring what is stored up to date.
+    if (view.directives.noStore && (reuse === 'validate' || reuse === 'request')) {
+      return this.#forward(request, key, reuse === 'validate' ? 'stale' : 'request', undefined, NO_NAMES, now);
+    }
     if (reuse === 'validate') return this.#forward(request, key, 'stale', stored, stored.vary, now);
     if (reuse === 'request') return this.#forward(request, key, 'request', stored, stored.vary, now);
     if (!this.#verify(stored, now)) return this.#forward(request, key, 'uri-miss', undefined, NO_NAMES, now);

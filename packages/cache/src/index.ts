@@ -27,7 +27,7 @@ export { ageValue, correctedInitialAge, dateValue, freshnessLifetime } from './f
 export type { FreshnessLifetime, HeuristicPolicy, InvalidAge } from './freshness.ts';
 export { allowsAuthorized, whyNotStorable } from './storable.ts';
 export type { NotStorable, StorablePolicy, StorableRequest } from './storable.ts';
-export { isHeuristicallyCacheable, isUnderstood } from './statusCodes.ts';
+export { isHeuristicallyCacheable, isNeverStored, isUnderstood } from './statusCodes.ts';
 export { mayReuse, mayReuseOnError } from './reuse.ts';
 export type { Reuse } from './reuse.ts';
 export { normaliseValue, variantKey, varyNames } from './vary.ts';

@@ -17,7 +17,7 @@ export class RequestView {
   ifModifiedSince: string | undefined = undefined;
   /** `If-Match` or `If-Unmodified-Since`: for the origin alone (RFC 9111 §4.3.2). */
   originPrecondition = false;
-  /** The request has content, or asks for another method than its own: input that is not in the key. */
+  /** The request has content, or asks for another method or path than its own: input that is not in the key. */
   unkeyedInput = false;
 
   #cacheControl: string | undefined = undefined;
@@ -62,6 +62,7 @@ export class RequestView {
         break;
       case 14:
         if (equalsIgnoreCase(name, 'content-length') && value !== '0') this.unkeyedInput = true;
+        else if (equalsIgnoreCase(name, 'x-original-url')) this.unkeyedInput = true;
         break;
       case 17:
         if (equalsIgnoreCase(name, 'if-modified-since')) {
@@ -88,6 +89,7 @@ export class RequestView {
     else if (equalsIgnoreCase(name, 'if-none-match')) this.ifNoneMatch = joined(this.ifNoneMatch, value);
     else if (equalsIgnoreCase(name, 'authorization')) this.authorized = true;
     else if (equalsIgnoreCase(name, 'x-http-method')) this.unkeyedInput = true;
+    else if (equalsIgnoreCase(name, 'x-rewrite-url')) this.unkeyedInput = true;
   }
 
   #readDirectives(): void {

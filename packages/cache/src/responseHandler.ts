@@ -136,7 +136,7 @@ export class ResponseHandler {
       decision.collapsed,
       decision.detail,
     );
-    answers.writeForwarded(answer, status, 'REVALIDATED');
+    answers.writeForwarded(answer, stored, now, status, 'REVALIDATED');
     if (!stored.isShareable(now)) groups.notShared(decision);
     else if (decision.leader) decision.group?.validated(stored);
     decision.leader = false;

@@ -19,6 +19,28 @@ export function isHeuristicallyCacheable(status: number): boolean {
 }
 
 /**
+ * Status codes that are not stored whatever else the response says: 206 and 304 (RFC 9111 §3), 428, 429, 431 and 511
+ * ("MUST NOT be stored by a cache", RFC 6585 §3 to §6), and 412, 416 and 417, which answer preconditions, a range and
+ * an expectation that are not part of the key: requests without them would get that answer.
+ */
+export function isNeverStored(status: number): boolean {
+  switch (status) {
+    case 206:
+    case 304:
+    case 412:
+    case 416:
+    case 417:
+    case 428:
+    case 429:
+    case 431:
+    case 511:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/**
  * Status codes whose caching requirements are known and followed (RFC 9111 §3, §5.2.2.3): the final ones of
  * RFC 9110 §15, less 206 and 304, which are never stored as they are.
  */

@@ -1,7 +1,7 @@
 import { firstValue } from './fields.ts';
 import type { Fields } from './fields.ts';
 import type { ResponseDirectives } from './responseDirectives.ts';
-import { isHeuristicallyCacheable, isUnderstood } from './statusCodes.ts';
+import { isHeuristicallyCacheable, isNeverStored, isUnderstood } from './statusCodes.ts';
 
 /** What of a request decides whether the response to it may be stored. */
 export interface StorableRequest {
@@ -50,8 +50,8 @@ export function whyNotStorable(
   if (request.method !== 'GET') return 'method';
   // §5.2.1.5
   if (request.noStore) return 'request-no-store';
-  // "the response status code is final"; 206 and 304 are not understood as something to store.
-  if (status < 200 || status === 206 || status === 304) return 'status';
+  // "the response status code is final"; some speak of one request, not of the resource.
+  if (status < 200 || isNeverStored(status)) return 'status';
   // "must-understand is present: the cache understands the response status code"; it then overrides
   // no-store (§5.2.2.3).
   if (directives.mustUnderstand && !isUnderstood(status)) return 'must-understand';
