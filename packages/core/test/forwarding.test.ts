@@ -222,6 +222,9 @@ describe('what concerns one hop only', () => {
     const bytes = 'POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\na';
     expect(status(await ask(proxy.port, bytes))).toBe(200);
     expect(field(backend.requests[0]!, 'expect')).toBeUndefined();
+    const empty = 'POST / HTTP/1.1\r\nHost: a\r\nExpect:\r\nContent-Length: 1\r\n\r\na';
+    expect(status(await ask(proxy.port, empty))).toBe(200);
+    expect(field(backend.requests[1]!, 'expect')).toBeUndefined();
   });
 
   it('https without TLS is misdirected, unless a gateway that ended TLS asks (RFC 9110 §7.4)', async () => {

@@ -164,8 +164,8 @@ class RequestRewriter implements FieldRewriter<RequestHead> {
       case FieldId.xRequestId:
         return passesRequestId(head, rules) ? undefined : '';
       case FieldId.expect:
-        // Without meaning in HTTP/1.0 (RFC 9110 §10.1.1): the backend is not to take it for one of ours.
-        return head.minor === 0 ? '' : undefined;
+        // Without meaning in HTTP/1.0 (RFC 9110 §10.1.1) or if empty: the backend is not to see one in it.
+        return head.expectContinue ? undefined : '';
       case FieldId.maxForwards:
         return head.method === 'OPTIONS' ? oneForwardLess(head, index) : undefined;
       case FieldId.xForwardedProto:
