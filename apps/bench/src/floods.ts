@@ -73,9 +73,10 @@ class Attacker {
     for (let round = 0; socket.writable; round++) {
       const bytes = burst(round);
       if (bytes === undefined) return;
-      const drained = new Promise((resolve) => socket.once('drain', resolve));
+      socket.write(bytes);
       // Who is not read waits; but looks now and then, so as to notice its end.
-      await (socket.write(bytes) ? delay(1) : Promise.race([drained, delay(100)]));
+      do await delay(socket.writableNeedDrain ? 50 : 1);
+      while (socket.writable && socket.writableNeedDrain);
     }
   }
 }
