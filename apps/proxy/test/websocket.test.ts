@@ -91,7 +91,9 @@ admin: { port: 0 }
   // New ones find the new backend.
   const fresh = await overHttp1();
   await echoes(fresh, [1]);
-  expect(await new Promise((resolve) => after.server.getConnections((_error, count) => resolve(count)))).toBe(1);
+  expect(await new Promise((resolve) => after.server.getConnections((_error, count) => resolve(count)))).toBe(
+    1,
+  );
 
   const pong = new Promise<string>((resolve) => sockets[2]!.once('pong', (data) => resolve(data.toString())));
   sockets[2]!.ping('alive');
