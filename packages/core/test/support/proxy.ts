@@ -8,6 +8,7 @@ import {
   type EventLog,
   type Limits,
   type ProxyProtocolVersion,
+  type ResponseCache,
   type Route,
   type SettingsInput,
   type UpstreamOptions,
@@ -61,6 +62,9 @@ export interface ProxyOptions extends Omit<SettingsInput, 'routes' | 'limits'> {
   affinity?: boolean;
   /** Sent to backends. */
   proxyProtocol?: ProxyProtocolVersion;
+  cache?: ResponseCache;
+  /** Milliseconds since 1970. Default: some moment, always the same. */
+  wallClock?: () => number;
 }
 
 /** An engine in front of raw backends, on a clock that only the test moves. */
@@ -83,6 +87,8 @@ export class TestProxy {
       protocol = 'http',
       proxyProtocol,
       affinity = false,
+      cache,
+      wallClock = () => 1_700_000_000_000,
       ...settings
     } = options;
     this.group = new UpstreamGroup({
@@ -116,8 +122,9 @@ export class TestProxy {
       settings: { ...settings, routes: (routes ?? [{}]).map((route) => ({ ...route, upstream })) },
       log: this.log,
       clock: this.time.clock,
-      wallClock: () => 1_700_000_000_000,
+      wallClock,
       ticker: this.time.ticker,
+      ...(cache === undefined ? {} : { cache }),
       ...(accessLog === undefined ? {} : { accessLog }),
     });
   }
