@@ -6,7 +6,6 @@ import { date, startCached, type Cached } from './support/cached.ts';
 import { ask, RawClient, status } from './support/client.ts';
 import { get as h2get, H2Client } from './support/h2-client.ts';
 import { field } from './support/message.ts';
-import { startBackend } from './support/proxy.ts';
 import { turns } from './support/wait.ts';
 
 const fresh = 'Cache-Control: max-age=60';
