@@ -147,10 +147,18 @@ describe('the balance of accepting', () => {
     for (let i = 0; i < 10; i++) workers.change(0, -1);
     workers.tick();
     expect(workers.may[0]).toBe(false);
-    for (let i = 0; i < 10; i++) workers.change(0, i % 2 === 0 ? 1 : -1);
+    for (let i = 0; i < 16; i++) workers.change(0, i % 2 === 0 ? 1 : -1);
     workers.tick();
     expect(workers.may[0]).toBe(true);
     workers.tick();
     expect(workers.may[0]).toBe(false);
+  });
+
+  it('is kept where somebody only looked whether anybody is there', () => {
+    const workers = new Workers(2);
+    for (let i = 0; i < 6; i++) workers.change(0, i % 2 === 0 ? 1 : -1);
+    workers.tick();
+    for (let i = 0; i < 10; i++) workers.change(0, 1);
+    expect(workers.may).toEqual([false, true]);
   });
 });

@@ -31,10 +31,12 @@ const SILENT = 400;
 /** Weight of the last 50 ms in that: it is half a second that counts, not a moment. */
 const NEWEST = 0.1;
 /**
- * Connections live shortly when in 50 ms as many as a sixteenth of them end, and as many begin. Then each has the same share sooner than it could
+ * Connections live shortly when in 50 ms as many as a sixteenth of them end, and as many begin; a few that look whether
+ * somebody is there say nothing. Then each has the same share sooner than it could
  * be given it, and stepping aside would be a system call for every few of them.
  */
 const SHORT_LIVED = 16;
+const FEW = 4;
 
 /** Bytes of the shared memory for so many workers. */
 export function balanceByteLength(workers: number): number {
@@ -67,7 +69,7 @@ export class AcceptBalance implements AcceptTurns {
    */
   tick(now: number, busy: number): void {
     this.#now = Math.floor(now) & 0x7fffffff || 1;
-    this.#shortLived = Math.min(this.#opened, this.#closed) * SHORT_LIVED > this.#load;
+    this.#shortLived = Math.min(this.#opened, this.#closed) > FEW + this.#load / SHORT_LIVED;
     this.#opened = this.#closed = 0;
     const before = this.#cells[this.#own + BUSY]!;
     this.#cells[this.#own + BUSY] = Math.round(before + (busy * 1000 - before) * NEWEST);
