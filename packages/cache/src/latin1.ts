@@ -22,10 +22,12 @@ export function copyText(text: string): string {
   return latin1(scratch, 0, scratch.write(text, 0, 'latin1'));
 }
 
+const NEVER = /^\0/;
+
 /**
- * The same text, put together from its pieces in one. Which of its characters is asked for does not matter: it is the
- * question that makes the engine do it, without a copy of the result.
+ * The same text, put together from its pieces in one without another copy of it: regular expressions are only matched
+ * against text that is. What stays in pieces takes five times the memory.
  */
 export function flatText(text: string): string {
-  return text.charCodeAt(0) < 0 ? '' : text;
+  return NEVER.test(text) ? '' : text;
 }
