@@ -20,6 +20,8 @@ export interface SubjectPlan {
   readonly workers?: number;
   /** More options of rp's upstream, as lines of YAML with an indent of 4. */
   readonly options?: string;
+  /** rp's `timeouts.response`. Default 2s. */
+  readonly response?: string;
 }
 
 /** What rp says of one backend. */
@@ -48,7 +50,7 @@ export function rpSubjectConfig(place: Place, plan: SubjectPlan): string {
   - { address: 127.0.0.1, port: ${place.port} }
 workers: ${plan.workers ?? 1}
 upstreams:
-${upstream('app', plan.backends, plan.health ?? false, plan.options)}${control}${control === '' ? '' : `routes:\n${routes}`}timeouts: { header: 5s, body: 5s, response: 2s, idle: 60s, drain: 10s }
+${upstream('app', plan.backends, plan.health ?? false, plan.options)}${control}${control === '' ? '' : `routes:\n${routes}`}timeouts: { header: 5s, body: 5s, response: ${plan.response ?? '2s'}, idle: 60s, drain: 10s }
 log: { level: error, access: { enabled: false } }
 admin: { address: 127.0.0.1, port: ${place.adminPort} }
 `;
