@@ -179,7 +179,7 @@ const table: readonly (readonly [name: string, text: string, expected: RegExp])[
     one('pool: { maxOverflow: 5 }'),
     /^5:26 upstreams\.a\.pool\.maxOverflow: this counts with "onExhausted: overflow" only/,
   ],
-  ...['minIdle: 1', 'maxIdle: 8', 'onExhausted: fail', 'backoff: 1s', 'maxBackoff: 1s'].map(
+  ...['minIdle: 1', 'maxIdle: 8', 'onExhausted: fail', 'backoff: 1s', 'maxBackoff: 2s'].map(
     (option) =>
       [
         `a pool option that HTTP/2 has no use for: ${option}`,

@@ -1,6 +1,6 @@
 import type { Backend } from './backend.ts';
 import { mix32 } from './hash.ts';
-import { type BackendTable, blockingBits, Cell, StateBit, read } from './shared-state.ts';
+import { type BackendTable, blockingBits, Cell, StateBit, read, unprovenBits } from './shared-state.ts';
 import { warmShare, type SlowStartOptions } from './slow-start.ts';
 
 /** The options that availability depends on. */
@@ -11,10 +11,13 @@ export interface AvailabilityLimits {
 }
 
 /** What a backend needs a closer look for. */
-const carefulBits = StateBit.halfOpen | StateBit.warming | StateBit.probation;
+const carefulBits = unprovenBits | StateBit.warming;
 
 /** Attempts at a time at a backend that came back from an ejection, until one of them succeeds. */
 const probationTrials = 2;
+
+/** The same where nobody else is any better. */
+export const mostTrials = 10;
 
 /**
  * May a backend take the request at hand? Composed here, outside of the algorithms: healthy, in service, not
@@ -90,6 +93,12 @@ export class Availability {
     return (state & blockingBits) === 0 && !this.wasTried(backend) && this.#hasFreeTrial(backend, state);
   }
 
+  /** As `mightAdmit`, and the backend is not one that fails whatever it is asked. */
+  mightServe(backend: Backend): boolean {
+    const state = read(this.#cells, backend.cell + Cell.state);
+    return (state & StateBit.suspect) === 0 && this.mightAdmit(backend);
+  }
+
   wasTried(backend: Backend): boolean {
     const tried = this.#tried;
     if (tried === undefined) return false;
@@ -100,9 +109,10 @@ export class Availability {
   }
 
   #hasFreeTrial(backend: Backend, state: number): boolean {
-    if ((state & (StateBit.halfOpen | StateBit.probation)) === 0) return true;
+    if ((state & unprovenBits) === 0) return true;
     const trials = read(this.#cells, backend.cell + Cell.trials);
     if ((state & StateBit.halfOpen) !== 0 && trials >= this.#halfOpenTrials) return false;
+    if (trials >= mostTrials && (state & (StateBit.probation | StateBit.suspect)) !== 0) return false;
     if ((state & StateBit.probation) === 0 || this.#ignoreReturn || trials < probationTrials) return true;
     this.passedOver = true;
     return false;

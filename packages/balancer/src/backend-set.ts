@@ -27,11 +27,19 @@ export class BackendSet {
   readonly eligible: readonly Backend[];
   /** Effective weights of the eligible ones, in 1/16 of the configured unit. */
   readonly weights: readonly number[];
+  /** Some of the eligible ones are known to serve. */
+  readonly hopeful: boolean;
 
-  constructor(membership: Membership, eligible: readonly Backend[], weights: readonly number[]) {
+  constructor(
+    membership: Membership,
+    eligible: readonly Backend[],
+    weights: readonly number[],
+    hopeful: boolean = eligible.length > 0,
+  ) {
     this.membership = membership;
     this.eligible = eligible;
     this.weights = weights;
+    this.hopeful = hopeful;
   }
 
   /** All backends, in the order of the configuration. */

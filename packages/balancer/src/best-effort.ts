@@ -1,4 +1,4 @@
-import type { Availability } from './availability.ts';
+import { type Availability, mostTrials } from './availability.ts';
 import type { Backend } from './backend.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import { administrativeBits, type BackendTable, Cell, elapsed, Header, read } from './shared-state.ts';
@@ -22,14 +22,16 @@ export class BestEffort {
     this.#budget = budget;
   }
 
-  pick(backends: readonly Backend[], availability: Availability): Backend | undefined {
+  /** @param paid it is paid for already */
+  pick(backends: readonly Backend[], availability: Availability, paid: boolean): Backend | undefined {
     const { now } = availability;
-    if (!this.#spendCredit() && !this.#budget.trySpend(now)) return undefined;
+    if (!paid && !this.pays(now)) return undefined;
     let best: Backend | undefined;
     let bestAge = Infinity;
     for (const backend of backends) {
       const state = read(this.#cells, backend.cell + Cell.state);
       if ((state & administrativeBits) !== 0 || availability.wasTried(backend)) continue;
+      if (this.#hangs(backend)) continue;
       const failedAt = read(this.#cells, backend.cell + Cell.lastFailedAt);
       const age = failedAt === 0 ? Number.MAX_SAFE_INTEGER : elapsed(failedAt, now);
       if (age < bestAge) {
@@ -38,6 +40,18 @@ export class BestEffort {
       }
     }
     return best;
+  }
+
+  /** Whether one more request may go where it will probably fail. */
+  pays(now: number): boolean {
+    return this.#spendCredit() || this.#budget.trySpend(now);
+  }
+
+  /** Its last attempt failed, and enough others are under way: more would only wait. */
+  #hangs(backend: Backend): boolean {
+    const cells = this.#cells;
+    if (read(cells, backend.cell + Cell.consecutiveFailures) === 0) return false;
+    return read(cells, backend.cell + Cell.trials) >= mostTrials;
   }
 
   /** A backend that is held to be down answered. */

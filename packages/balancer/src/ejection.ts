@@ -9,6 +9,7 @@ import {
   Counter,
   elapsed,
   Header,
+  isOnTrial,
   moment,
   StateBit,
   read,
@@ -93,11 +94,27 @@ export class PassiveEjection {
     const inARow = consecutive >= options.consecutiveFailures;
     if (!inARow && !this.#counts.exceedsRate(backend, options.errorRate, options.minimumRequests)) return;
     if ((this.#changes.bits(backend) & (StateBit.ejected | administrativeBits)) !== 0) return;
-    this.#eject(backend, group, inARow ? 'consecutiveFailures' : 'errorRate', now);
+    const ejected = this.#eject(backend, group, inARow ? 'consecutiveFailures' : 'errorRate', now);
+    if (!ejected && inARow) this.#suspect(backend, now);
+  }
+
+  /** The cap keeps it in service: with others that serve nothing changes, without any its requests must be paid for. */
+  #suspect(backend: Backend, now: number): void {
+    const before = this.#changes.apply(backend, 0, StateBit.suspect);
+    if (before === -1) return;
+    this.#limitTrials(backend, before, now);
+    Atomics.add(this.#table.cells, Header.version, 1);
+  }
+
+  /** Trials are counted from here on, unless they were before. */
+  #limitTrials(backend: Backend, before: number, now: number): void {
+    const { cells } = this.#table;
+    if (!isOnTrial(before)) Atomics.store(cells, backend.cell + Cell.trials, 0);
+    Atomics.store(cells, backend.cell + Cell.ejectedUntil, moment(now + this.options.baseMs));
   }
 
   /**
-   * Ends the ejection when its time is over; lets more trials in on probation when those before never ended.
+   * Ends the ejection when its time is over; lets more trials in, without one, when those before never ended.
    *
    * @returns ms until then
    */
@@ -110,11 +127,13 @@ export class PassiveEjection {
     return this.options.baseMs;
   }
 
-  /** Called after a success on probation: the backend serves again, and starts slowly from now on. */
-  succeeded(backend: Backend, now: number): void {
+  /** Called after a success of one on probation or suspected: it serves again, and starts slowly after an ejection. */
+  succeeded(backend: Backend, state: number, now: number): void {
     const { cells } = this.#table;
-    Atomics.store(cells, backend.cell + Cell.warmSince, moment(now));
-    if (this.#changes.apply(backend, StateBit.probation, StateBit.warming) === -1) return;
+    const returned = (state & StateBit.probation) !== 0;
+    if (returned) Atomics.store(cells, backend.cell + Cell.warmSince, moment(now));
+    const warming = returned ? StateBit.warming : 0;
+    if (this.#changes.apply(backend, StateBit.probation | StateBit.suspect, warming) === -1) return;
     // All threads are to look anew for what time is to end.
     Atomics.add(cells, Header.version, 1);
   }
@@ -131,7 +150,7 @@ export class PassiveEjection {
    */
   release(backend: Backend, reason: string, now: number): void {
     this.#counts.reset(backend, now, this.options.consecutiveFailures - 1);
-    this.#renewTrials(backend, now);
+    this.#limitTrials(backend, StateBit.ejected, now);
     Atomics.store(this.#table.cells, backend.cell + Cell.returnedAt, moment(now));
     Atomics.store(this.#table.cells, backend.cell + Cell.warmSince, moment(now));
     const returned = StateBit.warming | StateBit.probation;
@@ -141,24 +160,27 @@ export class PassiveEjection {
     }
   }
 
-  #eject(backend: Backend, group: readonly Backend[], reason: string, now: number): void {
-    if (!this.#isWithinCap(group, 1) && !this.#makeRoom(backend, group, now)) return;
+  /** @returns whether it is ejected */
+  #eject(backend: Backend, group: readonly Backend[], reason: string, now: number): boolean {
+    if (!this.#isWithinCap(group, 1) && !this.#makeRoom(backend, group, now)) return false;
     const { cells } = this.#table;
     const count = this.#ejectionsInARow(backend, now) + 1;
     const until = now + ejectionTime(this.options, count);
     // Until before bit: who sees the bit sees when it ends.
     Atomics.store(cells, backend.cell + Cell.ejectedUntil, moment(until));
-    const before = this.#changes.apply(backend, 0, StateBit.ejected);
-    if (before === -1) return;
+    const before = this.#changes.apply(backend, StateBit.suspect, StateBit.ejected);
+    if (before === -1) return true;
+    if (!isOnTrial(before)) Atomics.store(cells, backend.cell + Cell.trials, 0);
     // Bit first, count after: threads that eject at the same time both see each other, and never exceed.
     if (!this.#isWithinCap(group, 0)) {
       this.#changes.apply(backend, StateBit.ejected, 0);
-      return;
+      return false;
     }
     Atomics.store(cells, backend.cell + Cell.ejections, count);
     const counter = backend.counter + Counter.ejections;
     this.#table.counters[counter] = (this.#table.counters[counter] ?? 0) + 1;
     this.#changes.report(backend, 'inService', 'ejected', reason);
+    return true;
   }
 
   /**

@@ -4,9 +4,21 @@ import { ejectionOptions, PassiveEjection } from './ejection.ts';
 import { FailureCounts, type FailureOptions, failureOptions, isFailure } from './failure-counts.ts';
 import type { UpstreamGroupChange } from './group-options.ts';
 import { AttemptOutcome } from './outcome.ts';
-import { type BackendTable, Cell, elapsed, moment, StateBit, read } from './shared-state.ts';
+import {
+  type BackendTable,
+  blockingBits,
+  Cell,
+  elapsed,
+  isOnTrial,
+  moment,
+  StateBit,
+  read,
+} from './shared-state.ts';
 import { type SlowStartOptions, slowStartOptions } from './slow-start.ts';
 import type { StateChanges } from './state-changes.ts';
+
+/** What ejection has to end, or to take back when it is switched off. */
+const ejectionBits = StateBit.ejected | StateBit.probation | StateBit.suspect;
 
 /** What a group concludes from how attempts end, and from time passing. */
 export class GroupPolicies {
@@ -52,7 +64,7 @@ export class GroupPolicies {
     now: number,
     latencyMs: number,
   ): void {
-    if ((state & (StateBit.halfOpen | StateBit.probation)) !== 0) this.#trialEnded(backend);
+    if (isOnTrial(state)) this.#trialEnded(backend);
     if (outcome === AttemptOutcome.cancelled) return;
     if ((state & StateBit.removed) !== 0) {
       // It only finishes what it had: nobody needs a verdict any more.
@@ -64,12 +76,14 @@ export class GroupPolicies {
     } else {
       this.#counts.succeeded(backend, now);
       if ((state & StateBit.halfOpen) !== 0) this.breaker?.succeeded(backend, now);
-      if ((state & StateBit.probation) !== 0) this.ejection?.succeeded(backend, now);
+      if ((state & (StateBit.probation | StateBit.suspect)) !== 0)
+        this.ejection?.succeeded(backend, state, now);
     }
   }
 
-  /** Called as an attempt starts at a backend that is half-open or on probation. */
-  trialStarted(backend: Backend): void {
+  /** Called as an attempt starts. */
+  started(backend: Backend): void {
+    if (!isOnTrial(read(this.#cells, backend.cell + Cell.state))) return;
     Atomics.add(this.#cells, backend.cell + Cell.trials, 1);
   }
 
@@ -111,9 +125,9 @@ export class GroupPolicies {
   #settleOne(backend: Backend, now: number): number {
     const bits = this.#changes.bits(backend);
     let left = Infinity;
-    if ((bits & (StateBit.ejected | StateBit.probation)) !== 0) {
-      if (this.ejection === undefined) this.#changes.apply(backend, StateBit.ejected | StateBit.probation, 0);
-      else left = this.ejection.settle(backend, now) || left;
+    if ((bits & ejectionBits) !== 0) {
+      if (this.ejection === undefined) this.#changes.apply(backend, ejectionBits, 0);
+      else left = this.#settleEjection(this.ejection, backend, bits, now);
     }
     if ((bits & (StateBit.circuitOpen | StateBit.halfOpen)) !== 0) {
       if (this.breaker === undefined)
@@ -124,6 +138,12 @@ export class GroupPolicies {
       left = Math.min(left, this.#settleWarming(backend, now) || Infinity);
     }
     return left === Infinity ? 0 : left;
+  }
+
+  /** While something else keeps a backend out, more trials for it are no moment that anybody waits for. */
+  #settleEjection(ejection: PassiveEjection, backend: Backend, bits: number, now: number): number {
+    const left = ejection.settle(backend, now);
+    return (bits & StateBit.ejected) !== 0 || (bits & blockingBits) === 0 ? left : Infinity;
   }
 
   #settleWarming(backend: Backend, now: number): number {

@@ -87,6 +87,8 @@ export const StateBit = {
   warming: 128,
   /** Came back from an ejection, and has not answered yet: a few trials at a time. */
   probation: 256,
+  /** Failed often enough to be ejected, but too many are: it may be picked, with care. */
+  suspect: 512,
 } as const;
 
 export const blockingBits: number =
@@ -96,6 +98,14 @@ export const blockingBits: number =
   StateBit.ejected |
   StateBit.circuitOpen |
   StateBit.removed;
+
+/** Bits of backends that may be picked, but of which nobody knows whether they serve. */
+export const unprovenBits: number = StateBit.halfOpen | StateBit.probation | StateBit.suspect;
+
+/** Whether attempts count as trials: whoever may not be picked is tried now and then when nobody may. */
+export function isOnTrial(state: number): boolean {
+  return (state & (unprovenBits | blockingBits)) !== 0;
+}
 
 /** Bits that an operator or a reload sets: even best effort respects them. */
 export const administrativeBits: number = StateBit.draining | StateBit.disabled | StateBit.removed;
@@ -254,6 +264,8 @@ export class BackendTable {
       const held = Atomics.exchange(cells, this.workerActiveCell(worker, index), 0);
       if (held !== 0) Atomics.sub(cells, this.slotCell(index) + Cell.active, held);
       Atomics.store(cells, this.workerMemberCell(worker, index), 0);
+      // Whose they were is not known; others that end find nothing to give back.
+      Atomics.store(cells, this.slotCell(index) + Cell.trials, 0);
     }
     const retries = Atomics.exchange(cells, this.workerRetriesCell(worker), 0);
     if (retries !== 0) Atomics.sub(cells, Header.activeRetries, retries);

@@ -21,6 +21,7 @@ import {
   moment,
   StateBit,
   read,
+  unprovenBits,
 } from './shared-state.ts';
 import { claimSlots, leaveSlot } from './slots.ts';
 import { type BackendState, overallState, StateChanges } from './state-changes.ts';
@@ -100,13 +101,20 @@ export class UpstreamGroup {
     if (tried === undefined || tried.length === 0) this.retryBudget.requestArrived();
     const availability = this.#availability;
     availability.begin(now, tried);
+    let paid = false;
+    if (!this.#set.hopeful && this.#set.eligible.length > 0) {
+      // Retries have been paid for.
+      paid = (tried !== undefined && tried.length > 0) || this.#bestEffort.pays(now);
+      if (!paid) return undefined;
+      availability.ignoreReturn();
+    }
     const { cookie, selector } = this.#configuration;
     if (cookie !== undefined && context.cookie !== undefined) {
       const bound = this.#boundBackend(cookie, context.cookie, context.clientAddress);
       if (bound !== undefined) return bound;
     }
     const chosen = selector.select(this.#set, context, availability);
-    return chosen === undefined ? this.#pickAmongUnwilling(context) : chosen;
+    return chosen === undefined ? this.#pickAmongUnwilling(context, paid) : chosen;
   }
 
   /** An attempt at the backend begins: right after `pick`, before a connection is asked for. */
@@ -120,8 +128,7 @@ export class UpstreamGroup {
     const picked = backend.counter + Counter.picked;
     counters[picked] = (counters[picked] ?? 0) + 1;
     if (tree !== undefined) tree.turnTaken(backend.index, now);
-    const onTrial = StateBit.halfOpen | StateBit.probation;
-    if ((read(cells, backend.cell + Cell.state) & onTrial) !== 0) policies.trialStarted(backend);
+    policies.started(backend);
   }
 
   /**
@@ -148,7 +155,8 @@ export class UpstreamGroup {
       average.observe(backend, latencyMs, outcome !== AttemptOutcome.success, now);
     }
     const state = read(this.#cells, backend.cell + Cell.state);
-    if ((state & blockingBits) !== 0 && outcome === AttemptOutcome.success) this.#bestEffort.succeeded();
+    const unlikely = (state & (blockingBits | unprovenBits)) !== 0;
+    if (unlikely && outcome === AttemptOutcome.success) this.#bestEffort.succeeded();
     policies.ended(backend, outcome, state, this.#set.backends, now, latencyMs);
   }
 
@@ -171,6 +179,8 @@ export class UpstreamGroup {
    * @returns 1 to 60; 5 when only a health check can bring a backend back
    */
   retryAfterSeconds(now: number): number {
+    // Who is suspected may be tried at any time.
+    if (this.#set.eligible.length > 0 && !this.#set.hopeful) return 1;
     if (this.#due === 0) return 5;
     return Math.min(60, Math.max(1, Math.ceil(elapsed(moment(now), this.#due) / 1_000)));
   }
@@ -241,7 +251,7 @@ export class UpstreamGroup {
     this.#availability.ignoreReturn();
     const circumstances = {
       ...failed,
-      otherBackendAvailable: eligible.some((backend) => this.#availability.mightAdmit(backend)),
+      otherBackendAvailable: eligible.some((backend) => this.#availability.mightServe(backend)),
       budgetAvailable: true,
     };
     const decision = mayRetry(circumstances, this.#configuration.retry, this.#random());
@@ -272,7 +282,7 @@ export class UpstreamGroup {
   }
 
   /** Nobody was admitted: those that have just come back if there are any, else the all-down policy. */
-  #pickAmongUnwilling(context: PickContext): Backend | undefined {
+  #pickAmongUnwilling(context: PickContext, paid: boolean): Backend | undefined {
     const availability = this.#availability;
     if (availability.passedOver) {
       availability.ignoreReturn();
@@ -282,7 +292,7 @@ export class UpstreamGroup {
     // Others may be picked, only not for this request: repeating it at a dead backend would not help it.
     if (this.#set.eligible.some((backend) => availability.wasTried(backend))) return undefined;
     return this.#configuration.bestEffort
-      ? this.#bestEffort.pick(this.#set.backends, availability)
+      ? this.#bestEffort.pick(this.#set.backends, availability, paid)
       : undefined;
   }
 
@@ -324,11 +334,14 @@ export class UpstreamGroup {
     this.#seenVersion = Atomics.load(this.#cells, Header.version);
     const eligible: Backend[] = [];
     const weights: number[] = [];
+    let hopeful = false;
     for (const backend of membership.backends) {
-      if ((this.#changes.bits(backend) & blockingBits) !== 0) continue;
+      const bits = this.#changes.bits(backend);
+      if ((bits & blockingBits) !== 0) continue;
+      if ((bits & unprovenBits) === 0) hopeful = true;
       eligible.push(backend);
       weights.push(read(this.#cells, backend.cell + Cell.weight));
     }
-    this.#set = new BackendSet(membership, eligible, weights);
+    this.#set = new BackendSet(membership, eligible, weights, hopeful);
   }
 }

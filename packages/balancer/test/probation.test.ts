@@ -82,10 +82,11 @@ test('what hung before the ejection takes no trial', () => {
   expect(begun(fleet, fleet.backend(0), 30)).toBe(2);
 });
 
-test('with nobody else to ask, all ask the one on probation', () => {
+test('with nobody else to ask, ten at a time ask the one on probation, and all after its first success', () => {
   const fleet = returned({ backends: urls(2) });
+  for (let i = 0; i < 250; i++) fleet.pick();
   fleet.group.setAdministration(fleet.backend(1), 'draining', 'test', fleet.now);
-  expect(begun(fleet, fleet.backend(0), 20)).toBe(20);
+  expect(begun(fleet, fleet.backend(0), 40)).toBe(10);
   const failed = {
     retryable: 'yes',
     connectionReused: false,
@@ -95,7 +96,11 @@ test('with nobody else to ask, all ask the one on probation', () => {
     bodyReplayable: true,
     attempts: 1,
   } as const;
+  for (let i = 0; i < 250; i++) fleet.group.retryBudget.requestArrived();
+  fleet.finish(fleet.backend(0), AttemptOutcome.cancelled);
   expect(fleet.group.mayRetry(failed, [fleet.backend(1)], fleet.now)).toMatchObject({ retry: true });
+  fleet.finish(fleet.backend(0), AttemptOutcome.success);
+  expect(begun(fleet, fleet.backend(0), 40)).toBe(40);
 });
 
 test('switching ejection off ends it', () => {

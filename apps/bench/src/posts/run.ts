@@ -1,4 +1,4 @@
-import { Load } from '../load.ts';
+import { Load, type LoadReport } from '../load.ts';
 import { ProcessGroup } from '../process.ts';
 import { Random } from '../random.ts';
 import { Subject } from '../subject.ts';
@@ -70,17 +70,14 @@ async function drive(port: number, options: PostsOptions): Promise<Record<string
     },
   });
   await load.start();
-  let done = 0;
-  const add = ({ ok, badStatus, failures }: ReturnType<Load['take']>): void => {
-    for (const [kind, count] of Object.entries({ '200': ok, ...badStatus, ...failures })) {
+  /** @returns how many they were */
+  const add = ({ ok, errors, badStatus, failures }: LoadReport): number => {
+    for (const [kind, count] of Object.entries({ '200': ok, ...badStatus, ...failures }))
       answers[kind] = (answers[kind] ?? 0) + count;
-      done += count;
-    }
+    return ok + errors;
   };
-  while (done < requests) {
+  for (let done = 0; done < requests; done += add(load.take()))
     await new Promise((resolve) => setTimeout(resolve, 50));
-    add(load.take());
-  }
   add(await load.stop(5_000));
   return answers;
 }

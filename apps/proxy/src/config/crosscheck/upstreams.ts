@@ -24,7 +24,7 @@ const http1Only = {
   maxIdle: 16,
   onExhausted: 'queue',
   backoff: 100,
-  maxBackoff: 5_000,
+  maxBackoff: 1_000,
 } as const;
 
 const checkPoolUse = (context: CheckContext, { pool, backends }: Upstream, path: Path): void => {

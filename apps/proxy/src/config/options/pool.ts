@@ -86,8 +86,8 @@ export const pool: Section<Pool> = section(
       max: 60_000,
     }),
     maxBackoff: duration({
-      doc: 'Longest time without connects. Left out: 5s, or `backoff` if that is more.',
-      fallback: '5s',
+      doc: 'Longest time without connects. Left out: 1s, or `backoff` if that is more. Hazard of a long one: a backend that is back is found late.',
+      fallback: '1s',
       min: 0,
       max: 3_600_000,
     }),
