@@ -1,4 +1,4 @@
-import { ErrorCode, FrameType } from '@rp/parser';
+import { ErrorCode, FrameType, SettingId } from '@rp/parser';
 import { expect, test } from 'vitest';
 import { get, value, type H2Client } from './support/h2-client.ts';
 import { startH2 } from './support/h2-proxy.ts';
@@ -78,6 +78,38 @@ test.each(floods)(
     await until(() => proxy.count('requestsNow') === 0);
   },
 );
+
+test('windows that open octet by octet (CVE-2019-9511) end the connection; small messages do not', async () => {
+  const { connect } = await startH2((request, connection) => {
+    connection.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n');
+    if (request.start.includes('/whole')) return void connection.write(`4e20\r\n${'x'.repeat(20_000)}\r\n`);
+    let left = 1_500;
+    const one = (): void => {
+      if (left-- > 0) connection.write('1\r\nx\r\n');
+      if (left > 0) setImmediate(one);
+      else connection.write('0\r\n\r\n');
+    };
+    return one();
+  });
+  const [good, bad] = [await connect(), await connect([SettingId.INITIAL_WINDOW_SIZE, 0])];
+  good.generous = false;
+  const messages = good.request(get('GET', '/messages'));
+  for (let i = 0; i < 1_500 && !good.of(messages).ended; i++) {
+    await good.until(() => good.of(messages).body.length > i || good.of(messages).ended);
+    good.writer.windowUpdate(messages, 1);
+    good.writer.windowUpdate(0, 1);
+    good.flush();
+  }
+  expect((await good.result(messages)).body).toHaveLength(1_500);
+  const whole = bad.request(get('GET', '/whole'));
+  for (let i = 0; i < 3_000 && !bad.frames.some(({ type }) => type === 'goaway'); i++) {
+    bad.writer.windowUpdate(whole, 1);
+    bad.flush();
+    if (i % 20 === 0) await turns(1);
+  }
+  expect(await bad.goaway()).toBe(ErrorCode.ENHANCE_YOUR_CALM);
+  expect(bad.of(whole).body.length).toBeLessThan(2_100);
+});
 
 test('resets within one read do not free slots within that read: the backend gets no more than 128 requests', async () => {
   const { connect, proxy } = await startH2({ onHead: () => {} }, { pool: { maxConnections: 256 } });

@@ -18,6 +18,7 @@ import { Counter } from '../counters.ts';
 import { ProxyFailure } from '../failure.ts';
 import type { Runtime } from '../runtime.ts';
 import { Deadline } from './deadline.ts';
+import { explainedUpdates } from './explained-updates.ts';
 import { ownSettings } from './own-settings.ts';
 import { SessionOutput, type OutputOwner } from './output.ts';
 import { ReceiveFlow } from './receive-flow.ts';
@@ -140,8 +141,9 @@ export abstract class SessionLife implements OutputOwner {
     this.output.touch();
   }
 
-  dataSent(octets: number): void {
-    this.guard.dataSent(Math.ceil(octets / this.output.writer.maxFrameSize));
+  /** @param left of the window that is smaller now */
+  dataSent(octets: number, left: number): void {
+    this.guard.dataSent(explainedUpdates(octets, left, this.output.writer.maxFrameSize));
   }
 
   /** `stream` begins. */

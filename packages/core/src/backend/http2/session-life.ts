@@ -12,6 +12,7 @@ import { Counter } from '../../counters.ts';
 import { ProxyFailure } from '../../failure.ts';
 import { STREAM_WINDOW } from '../../http2/bounds.ts';
 import { Deadline } from '../../http2/deadline.ts';
+import { explainedUpdates } from '../../http2/explained-updates.ts';
 import { SessionOutput, type OutputOwner } from '../../http2/output.ts';
 import { ReceiveFlow } from '../../http2/receive-flow.ts';
 import type { Runtime } from '../../runtime.ts';
@@ -174,9 +175,10 @@ export abstract class SessionLife implements OutputOwner {
     this.output.touch();
   }
 
-  dataSent(octets: number): void {
+  /** @param left of the window that is smaller now */
+  dataSent(octets: number, left: number): void {
     this.runtime.counters.cells[Counter.bytesToBackends]! += octets;
-    this.guard.dataSent(Math.ceil(octets / this.output.writer.maxFrameSize));
+    this.guard.dataSent(explainedUpdates(octets, left, this.output.writer.maxFrameSize));
   }
 
   // ---- OutputOwner ------------------------------------------------------------------------------------------

@@ -122,7 +122,7 @@ export abstract class StreamRequest extends Timer implements BlockedStream {
     output.window.consume(end - start);
     this.sendWindow.consume(end - start);
     output.writer.data(this.id, chunk, start, end, last);
-    this.session.dataSent(end - start);
+    this.session.dataSent(end - start, Math.min(output.window.available, this.sendWindow.available));
     output.touch();
     if (last) this.#sentEnd(FrameType.DATA);
   }
