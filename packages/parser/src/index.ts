@@ -11,6 +11,7 @@ export {
   type FieldSource,
   MessageHead,
 } from './http1/heads.ts';
+export { RepeatedRequest } from './http1/head-memo.ts';
 export { appendField, removeField, setField } from './http1/edit-fields.ts';
 export { MessageParser } from './http1/message-parser.ts';
 export { RequestParser } from './http1/request-parser.ts';

@@ -28,5 +28,8 @@ export const SETTINGS_TIMEOUT = 10_000;
 /** Octets of a header block on the wire, as a multiple of the limit of the decoded list. */
 export const BLOCK_FACTOR = 2;
 
+/** Octets of a header block that a session remembers, in each direction. */
+export const MAX_KNOWN_BLOCK = 512;
+
 /** Streams that are kept for reuse by each listener. */
 export const MAX_SPARE_STREAMS = 1_024;

@@ -4,6 +4,7 @@ import { WriteWatch } from '../client/write-watch.ts';
 import type { Runtime } from '../runtime.ts';
 import { HIGH_WATER, MAX_OUTPUT, QUANTUM } from './bounds.ts';
 import { flushQueue, type Flushable } from '../flush-queue.ts';
+import { ResponseMemo } from './response-memo.ts';
 
 /** A stream with a body that could not be sent yet. */
 export interface BlockedStream {
@@ -26,6 +27,7 @@ export interface OutputOwner {
  */
 export class SessionOutput implements Flushable {
   readonly writer: FrameWriter = new FrameWriter();
+  readonly responses: ResponseMemo = new ResponseMemo();
   /** The connection's flow-control window towards the client. */
   readonly window: SendWindow = new SendWindow(INITIAL_WINDOW_SIZE);
   readonly #socket: Socket;

@@ -14,6 +14,7 @@ import {
   errorName,
   transitionError,
   type FloodLimits,
+  type RequestHead,
 } from '@rp/parser';
 import type { ClientPeer } from '../client/peer.ts';
 import type { ByteReader } from '../client-socket.ts';
@@ -23,6 +24,7 @@ import type { Runtime } from '../runtime.ts';
 import { BLOCK_FACTOR, MAX_STREAMS, SETTINGS_TIMEOUT } from './bounds.ts';
 import type { Deadline } from './deadline.ts';
 import { refusalOf, requestHeadOf } from './request-head.ts';
+import { RequestMemo } from './request-memo.ts';
 import { SessionLife } from './session-life.ts';
 import type { StreamPool } from './stream-pool.ts';
 import type { Http2Stream } from './stream.ts';
@@ -34,6 +36,7 @@ import type { Http2Stream } from './stream.ts';
 export class Http2Session extends SessionLife implements ByteReader {
   readonly #reader: FrameReader;
   readonly #decoder: HpackDecoder;
+  readonly #requests: RequestMemo = new RequestMemo();
   /** Streams whose requests got a piece in this read. */
   readonly #fed: Http2Stream[] = [];
 
@@ -119,12 +122,17 @@ export class Http2Session extends SessionLife implements ByteReader {
   #headers(now: number): void {
     const reader = this.#reader;
     const decoder = this.#decoder;
-    // Always decoded: the tables must stay in step, whatever becomes of the stream (RFC 9113 §4.3).
-    const result = decoder.decode(reader.buffer, reader.start, reader.end);
-    if (result === 'compressionError') return this.fail(ErrorCode.COMPRESSION_ERROR, decoder.reason);
     const id = reader.streamId;
-    const { endStream } = reader;
+    const { buffer, start, end, endStream } = reader;
     const stream = this.streams.get(id);
+    const { version } = decoder;
+    const { limits } = this.runtime.settings;
+    let known: RequestHead | undefined = undefined;
+    if (stream === undefined) known = this.#requests.recall(buffer, start, end, version, endStream, limits);
+    // Always decoded: the tables must stay in step, whatever becomes of the stream (RFC 9113 §4.3). What is known by
+    // heart would not change them.
+    const result = known === undefined ? decoder.decode(buffer, start, end) : 'ok';
+    if (result === 'compressionError') return this.fail(ErrorCode.COMPRESSION_ERROR, decoder.reason);
     if (stream !== undefined) return this.#trailers(stream, result === 'ok', now);
     const state = this.ids.stateOf(id);
     if (state !== StreamState.idle) return this.#stray(id, state, FrameType.HEADERS, endStream, now);
@@ -137,19 +145,30 @@ export class Http2Session extends SessionLife implements ByteReader {
     if (result === 'tooLarge') {
       return this.#begin(id, endStream).refuse(new ProxyFailure('FIELDS_TOO_LARGE', decoder.reason));
     }
-    this.#request(id, endStream, now);
+    if (known !== undefined) this.#serve(this.#begin(id, endStream), known, '', endStream);
+    else this.#request(id, endStream, now, version);
   }
 
-  #request(id: number, endStream: boolean, now: number): void {
+  /** `version`: of the decoder's table before the block. */
+  #request(id: number, endStream: boolean, now: number, version: number): void {
     const { fields, kinds } = this.#decoder;
     const request = checkRequestFields(fields, kinds, true);
     const mismatch = endStream && request.contentLength > 0;
     if (request.malformed !== '' || mismatch) return this.#refuse(id, ErrorCode.PROTOCOL_ERROR, now);
     const head = requestHeadOf(fields, request, endStream);
     const stream = this.#begin(id, endStream);
-    const refusal = refusalOf(head, request.scheme, this.runtime.settings.limits);
+    const { limits } = this.runtime.settings;
+    const refusal = refusalOf(head, request.scheme, limits);
     if (refusal !== undefined) return stream.refuse(refusal, head);
-    stream.start(head, request.protocol);
+    const { buffer, start, end } = this.#reader;
+    if (version === this.#decoder.version && request.protocol === '') {
+      this.#requests.saw(buffer, start, end, version, endStream, limits, head);
+    }
+    this.#serve(stream, head, request.protocol, endStream);
+  }
+
+  #serve(stream: Http2Stream, head: RequestHead, protocol: string, endStream: boolean): void {
+    stream.start(head, protocol);
     if (!endStream) this.#fed.push(stream);
   }
 

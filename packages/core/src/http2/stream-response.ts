@@ -5,7 +5,7 @@ import type { StoredAnswer } from '../cache-contract.ts';
 import type { BodyView } from '../downstream.ts';
 import type { ProxyFailure } from '../failure.ts';
 import { ownedChunk, type ChunkSource } from '../read-buffers.ts';
-import { writeAnswerHead, writeResponseHead, writeStoredHead } from './response-fields.ts';
+import { writeAnswerHead, writeStoredHead } from './response-fields.ts';
 import { StreamSender } from './stream-sender.ts';
 
 /** What an exchange knows of the client behind a stream, and how its response is written, wherever it comes from. */
@@ -68,7 +68,7 @@ export abstract class StreamResponse extends StreamSender {
   protected writeHead(head: ResponseHead, status: number, extra: string, endStream: boolean): void {
     const { output } = this.session;
     const { via } = this.runtime.settings.forwarding;
-    writeResponseHead(output.writer, this.id, status, head, extra, via, endStream);
+    output.responses.write(output.writer, this.id, status, head, extra, via, endStream);
     output.touch();
     this.sent(FrameType.HEADERS, endStream);
   }

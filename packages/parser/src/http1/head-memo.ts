@@ -1,6 +1,7 @@
 import { BodyFraming } from './events.ts';
 import { RequestHead, ResponseHead } from './heads.ts';
-import { latin1 } from './latin1.ts';
+import { FieldLines } from './field-lines.ts';
+import { inOnePiece, latin1 } from './latin1.ts';
 import type { WireLimits } from './limits.ts';
 
 /*
@@ -97,6 +98,29 @@ export class ResponseMemo {
   }
 }
 
+/** The head of a request that did not come as text and is expected to come again: each copy is a head of its own. */
+export class RepeatedRequest {
+  readonly #head: RequestHead;
+
+  constructor(head: RequestHead) {
+    const marks: number[] = [];
+    let text = '';
+    for (let i = 0; i < head.ids.length; i++) {
+      const [name, value] = [head.nameAt(i), head.valueAt(i)];
+      const at = text.length;
+      marks.push(at, at + name.length, at + name.length + 2, at + name.length + 2 + value.length);
+      text += `${name}: ${value}\r\n`;
+    }
+    const lines = new FieldLines(inOnePiece(`${text}\r\n`), marks, true);
+    lines.repeated = true;
+    this.#head = copyOfRequest(head, lines);
+  }
+
+  copy(): RequestHead {
+    return copyOfRequest(this.#head);
+  }
+}
+
 /** What one parser took another may have to refuse. */
 function sameLimits(one: WireLimits, other: WireLimits): boolean {
   return (
@@ -108,13 +132,13 @@ function sameLimits(one: WireLimits, other: WireLimits): boolean {
 }
 
 /** Shares what never changes: whoever changes the fields of a head gets arrays of its own first. */
-function copyOfRequest(head: RequestHead): RequestHead {
+function copyOfRequest(head: RequestHead, lines: FieldLines = head.lines!): RequestHead {
   return new RequestHead(
     head.method,
     head.target,
     head.minor,
-    head.lines!,
-    head.ids,
+    lines,
+    lines === head.lines ? head.ids : head.ids.slice(),
     head.framing,
     head.contentLength,
     head.host,

@@ -212,6 +212,25 @@ export class FrameWriter {
     }
   }
 
+  /**
+   * A copy of the block that {@link endHeaders} has just ended, to write it again; undefined if it is longer than
+   * `limit` octets or than one frame.
+   */
+  lastBlock(limit: number): Buffer | undefined {
+    const start = this.#block + FRAME_HEADER_SIZE;
+    const length = this.#offset - start;
+    if (length > limit || length > this.maxFrameSize) return undefined;
+    return Buffer.from(this.#slab.subarray(start, this.#offset));
+  }
+
+  /** HEADERS with a block that `lastBlock` gave; see `HpackEncoder.version` for when that is allowed. */
+  headerBlock(streamId: number, block: Buffer, endStream: boolean): void {
+    const flags = Flag.END_HEADERS | (endStream ? Flag.END_STREAM : 0);
+    this.#header(block.length, FrameType.HEADERS, flags, streamId);
+    this.#slab.set(block, this.#offset);
+    this.#offset += block.length;
+  }
+
   /** Writes a frame header, and sees to the space for `room` octets of payload. */
   #header(length: number, type: number, flags: number, streamId: number, room: number = length): void {
     this.#reserve(FRAME_HEADER_SIZE + room);

@@ -34,6 +34,8 @@ export class HpackDecoder {
   listSize: number = 0;
   /** Why the last block was refused; empty if it was not. */
   reason: string = '';
+  /** Changes with the dynamic table: while it is the same, the same octets are the same list. */
+  version: number = 0;
   readonly #table: DecoderTable;
   readonly #maxHeaderListSize: number;
   #maxTableSize: number;
@@ -70,6 +72,7 @@ export class HpackDecoder {
    */
   setMaxTableSize(size: number): void {
     this.#maxTableSize = size;
+    this.version++;
     this.#updateRequired = this.#table.capacity > size;
   }
 
@@ -175,8 +178,10 @@ export class HpackDecoder {
     if (!this.#string(buffer, end)) return false;
     const value = this.#text;
     const kind = kindOfField(nameKind, value, this.#classBits);
-    if (indexing) this.#table.add(name, value, nameKind, kind);
-    else if ((octet & 0x10) !== 0) (this.sensitive ??= []).push(this.fields.length);
+    if (indexing) {
+      this.version++;
+      this.#table.add(name, value, nameKind, kind);
+    } else if ((octet & 0x10) !== 0) (this.sensitive ??= []).push(this.fields.length);
     this.#keep(name, value, kind);
     return true;
   }
@@ -190,6 +195,7 @@ export class HpackDecoder {
       return false;
     }
     this.#updateRequired = false;
+    this.version++;
     this.#table.resize(size);
     return true;
   }

@@ -79,6 +79,11 @@ function writeCoded(output: Buffer, offset: number, text: string): number {
  * Names may have any case. Which fields enter the dynamic table: `header-names.ts`.
  */
 export class HpackEncoder {
+  /**
+   * Changes with the dynamic table, and with what the next block must tell: a block whose writing did not change it
+   * may be written again as it is for as long as it stays the same.
+   */
+  version: number = 0;
   readonly #table: EncoderTable;
   readonly #maxTableSize: number;
   /** Smallest and last size since the last block; -1 if there is nothing to tell (RFC 7541 §4.2). */
@@ -111,6 +116,7 @@ export class HpackEncoder {
     if (next === this.#table.capacity) return;
     if (this.#smallestUpdate < 0 || next < this.#smallestUpdate) this.#smallestUpdate = next;
     this.#lastUpdate = next;
+    this.version++;
     this.#table.resize(next);
   }
 
@@ -123,6 +129,7 @@ export class HpackEncoder {
     offset = writeInteger(output, offset, 0x20, 0x1f, this.#lastUpdate);
     this.#smallestUpdate = -1;
     this.#lastUpdate = -1;
+    this.version++;
     return offset;
   }
 
@@ -158,6 +165,7 @@ export class HpackEncoder {
     if (!table.worthwhile(header, value)) {
       return this.#literal(header, value, 0, 0x0f, nameIndex, output, offset);
     }
+    this.version++;
     table.add(header, value);
     return this.#literal(header, value, 0x40, 0x3f, nameIndex, output, offset);
   }

@@ -7,6 +7,7 @@ import {
   forwardRequestHead,
   forwardResponseHead,
   ParserEvent,
+  RepeatedRequest,
   RequestHead,
   RequestParser,
   ResponseParser,
@@ -158,6 +159,19 @@ test('what is kept of a repeated request is not forwarded where anything else di
       }
     }),
   );
+});
+
+test('a head that did not come as text is repeated by copies that do not know of each other', () => {
+  const first = unknown(requestOf(get('/copied', 'Accept: text/plain', 'Empty:')).head!);
+  const repeated = new RepeatedRequest(first);
+  const plain = forwardRequestHead(first, rules, '', '');
+  const changed = repeated.copy();
+  expect(forwardRequestHead(changed, rules, '', '')).toBe(plain);
+  setField(changed, 'Accept', 'text/html');
+  setField(first, 'Accept', 'image/png');
+  changed.path = '/changed';
+  for (let i = 0; i < 3; i++) expect(forwardRequestHead(repeated.copy(), rules, '', '')).toBe(plain);
+  expect(repeated.copy().fields).toEqual(['Host', 'example.com', 'Accept', 'text/plain', 'Empty', '']);
 });
 
 test('what is kept of a repeated response is not forwarded where a hook changed its start line or length', () => {
