@@ -152,10 +152,31 @@ export function completeRequest(received: Buffer): { head: string; length: numbe
   const head = received.toString('latin1', 0, end);
   const start = end + 4;
   if (/^transfer-encoding:/im.test(head)) {
-    const body = received.toString('latin1', start);
-    const last = /(?:^|\r\n)0(?:;[^\r\n]*)?\r\n(?:[^\r\n]+\r\n)*\r\n/.exec(body);
-    return last ? { head, length: start + last.index + last[0].length } : undefined;
+    const stop = endOfChunks(received, start);
+    return stop === undefined ? undefined : { head, length: stop };
   }
   const length = start + Number(/^content-length:\s*(\d+)/im.exec(head)?.[1] ?? 0);
   return received.length >= length ? { head, length } : undefined;
+}
+
+/** Where a chunked body ends, its trailers included; undefined while it is not complete. */
+function endOfChunks(bytes: Buffer, start: number): number | undefined {
+  for (let at = start; ;) {
+    const lineEnd = bytes.indexOf('\r\n', at);
+    if (lineEnd < 0) return undefined;
+    const size = Number.parseInt(bytes.toString('latin1', at, lineEnd), 16);
+    at = lineEnd + 2;
+    if (!(size > 0)) return endOfTrailers(bytes, at);
+    at += size + 2;
+    if (at > bytes.length) return undefined;
+  }
+}
+
+function endOfTrailers(bytes: Buffer, start: number): number | undefined {
+  for (let at = start; ;) {
+    const lineEnd = bytes.indexOf('\r\n', at);
+    if (lineEnd < 0) return undefined;
+    if (lineEnd === at) return at + 2;
+    at = lineEnd + 2;
+  }
 }

@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { playCase } from './fuzzing/client.ts';
 import { type FuzzCase, makeCase } from './fuzzing/cases.ts';
 import { CONTROL_BODY, HostileBackend } from './fuzzing/hostile-backend.ts';
+import { SecondOpinion } from './fuzzing/second-opinion.ts';
 import { ProcessGroup } from './process.ts';
 import { caseSeed } from './random.ts';
 import { judge } from './stats.ts';
@@ -27,6 +28,7 @@ const say = (record: Readonly<Record<string, unknown>>): void => console.log(JSO
 class Fuzzer {
   readonly #subject: Subject;
   readonly #backend: HostileBackend;
+  readonly #opinion: SecondOpinion;
   readonly #seed: number;
   readonly #memory: number[] = [];
   readonly #descriptors: number[] = [];
@@ -35,9 +37,10 @@ class Fuzzer {
   answers = 0;
   failures = 0;
 
-  constructor(subject: Subject, backend: HostileBackend, seed: number) {
+  constructor(subject: Subject, backend: HostileBackend, opinion: SecondOpinion, seed: number) {
     this.#subject = subject;
     this.#backend = backend;
+    this.#opinion = opinion;
     this.#seed = seed;
   }
 
@@ -50,6 +53,8 @@ class Fuzzer {
     await Promise.all(Array.from({ length: LANES }, lane));
     for (const { seed, problem } of this.#backend.problems.splice(0))
       this.#fail(`forwarded: ${problem}`, { case: seed });
+    for (const problem of await this.#opinion.judge(this.#backend.takeForwarded()))
+      this.#fail(`smuggled: ${problem.slice(0, 4000)}`, { cases: [first, this.cases] });
     this.#backend.forget();
     return this.#checkSubject(first);
   }
@@ -171,10 +176,12 @@ async function main(): Promise<void> {
   const seed = values.seed === undefined ? Date.now() >>> 0 : Number(values.seed);
   const group = new ProcessGroup();
   const backend = new HostileBackend();
+  const opinion = new SecondOpinion();
   try {
+    await opinion.start(group);
     const port = await backend.listen();
     const subject = await Subject.start(subjectKind(values.peer), group, { backends: [port], control: port });
-    const fuzzer = new Fuzzer(subject, backend, seed);
+    const fuzzer = new Fuzzer(subject, backend, opinion, seed);
     say({ start: true, seed, peer: values.peer, minutes: Number(values.minutes) });
     const until = performance.now() + Number(values.minutes) * 60_000;
     if (values.only !== undefined) await fuzzer.only(Number(values.only));
@@ -182,6 +189,7 @@ async function main(): Promise<void> {
     if (values.only === undefined) fuzzer.summary();
     if (fuzzer.failures > 0) process.exitCode = 1;
   } finally {
+    opinion.close();
     await group.close();
     // Not waited for: hostile cases leave sockets behind that never come to an end.
     void backend.close();

@@ -5,6 +5,8 @@ import { backendAnswer, casePath, makeCase, seedInPath } from '../src/fuzzing/ca
 import { ClientCheck, requestHeadProblem } from '../src/fuzzing/check.ts';
 import { REQUESTS, RESPONSES } from '../src/fuzzing/corpus.ts';
 import { MUTATORS, mutate } from '../src/fuzzing/mutate.ts';
+import { SecondOpinion, disagreement, finalStatuses } from '../src/fuzzing/second-opinion.ts';
+import { ProcessGroup } from '../src/process.ts';
 import { Random, caseSeed } from '../src/random.ts';
 import { ResponseReader } from '../src/response-reader.ts';
 
@@ -139,4 +141,48 @@ const SMUGGLED: readonly (readonly [string, string])[] = [
 
 test.each(SMUGGLED)('request smuggling: a forwarded head with %s is a fault', (_name, head) => {
   expect(requestHeadProblem(head)).toBeDefined();
+});
+
+test('a chunk that holds what looks like the end of a body does not end it', () => {
+  const head = 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n';
+  const text = `${head}7\r\n0\r\n\r\nX:\r\n0\r\nX-T: 1\r\n\r\n`;
+  expect(completeRequest(Buffer.from(`${text}GET`))?.length).toBe(text.length);
+  for (let cut = 0; cut < text.length; cut++)
+    expect(completeRequest(Buffer.from(text.slice(0, cut)))).toBeUndefined();
+});
+
+describe('the second opinion on what was forwarded', () => {
+  test.each([
+    [2, [200, 200], undefined],
+    [2, [200, 400], undefined],
+    [3, [200, 431], undefined],
+    [2, [200, 200, 200], 'sees 3 requests in place of 2'],
+    [2, [200], 'sees 1 requests in place of 2, and waits for more'],
+    [1, [], 'sees 0 requests in place of 1, and waits for more'],
+  ])('%i requests, answered %j: %s', (requests, statuses, problem) => {
+    expect(disagreement(requests, statuses)).toBe(problem);
+  });
+
+  test('interim answers are no answers', () => {
+    expect(finalStatuses('HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n')).toEqual([204]);
+  });
+
+  test('finds a request that hides in the body of another', async () => {
+    const group = new ProcessGroup();
+    const opinion = new SecondOpinion();
+    const stream = (text: string, requests: number) => ({ bytes: Buffer.from(text, 'latin1'), requests });
+    try {
+      await opinion.start(group);
+      const get = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
+      const post = `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${get.length}\r\n\r\n${get}`;
+      expect(await opinion.judge([stream(get + post + get, 3)])).toEqual([]);
+      const [first, ...more] = await opinion.judge([stream(get + get, 1)]);
+      expect(first).toContain('node:http sees 2 requests in place of 1');
+      expect(more.every((problem) => problem.startsWith('nginx sees 2'))).toBe(true);
+      expect((await opinion.judge([stream(post, 2)]))[0]).toContain('waits for more');
+    } finally {
+      opinion.close();
+      await group.close();
+    }
+  });
 });
