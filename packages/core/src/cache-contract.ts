@@ -25,13 +25,14 @@ export interface StoredAnswer {
   readonly head: string;
   /** Further lines: `Cache-Status`, `Age`. */
   readonly lines: string;
-  /** Fields of `head`, for other versions; without `Content-Length`. */
+  /** Fields of `head`, for other versions; without `Content-Length`. May be made anew by each question. */
   readonly fields: readonly string[];
   /** -1: not known yet, or a status without content. */
   readonly contentLength: number;
   /** -1: no `Age`. */
   readonly age: number;
   readonly cacheStatus: string;
+  /** May be made anew by each question. */
   readonly chunks: readonly Uint8Array[];
   readonly bodyLength: number;
   /** The whole body as latin1, if it is small. */

@@ -9,8 +9,9 @@ export function connectionLine(option: '' | 'close' | 'keep-alive'): string {
 /** Writes a whole stored response. Its chunks are shared by all readers, and never copied if they are large. */
 export function writeStored(writer: SocketWriter, answer: StoredAnswer, connection: string): void {
   const head = `${answer.head}${answer.lines}${connection}\r\n`;
-  const { bodyText, chunks, bodyLength } = answer;
+  const { bodyText, bodyLength } = answer;
   if (bodyText !== undefined) writer.text(head + bodyText);
   else if (bodyLength === 0) writer.text(head);
-  else writer.list(head, chunks, bodyLength);
+  // Chunks are made when they are asked for.
+  else writer.list(head, answer.chunks, bodyLength);
 }
