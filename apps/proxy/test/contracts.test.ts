@@ -15,7 +15,7 @@ import {
   type PickContext,
   type RetryDecision,
 } from '@rp/core';
-import { ConnectionPool } from '@rp/pool';
+import type { ConnectionPool } from '@rp/pool';
 import { expect, expectTypeOf, it } from 'vitest';
 
 // The packages import nothing of each other when they run: that they fit is seen here.

@@ -23,7 +23,6 @@ export function failureOf(failure: PoolFailure): ProxyFailure {
   switch (failure.code) {
     case 'POOL_CONNECT_FAILED':
     case 'POOL_BACKOFF':
-    case 'POOL_DRAINING':
       return new ProxyFailure('BACKEND_REFUSED', failure.code, failure);
     default:
       return new ProxyFailure('POOL_EXHAUSTED', failure.code, failure);

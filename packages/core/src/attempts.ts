@@ -89,6 +89,8 @@ export class Attempts implements ConnectionWaiter<BackendStream> {
 
   /** A response came: what is kept of the request may go. */
   answered(): void {
+    // What failed before did not end the request.
+    this.#exchange.failure = undefined;
     this.#body.answered();
   }
 

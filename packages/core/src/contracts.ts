@@ -101,6 +101,8 @@ export interface ConnectionWaiter<C> {
 export interface BackendPool<S> {
   /** Whoever asks now waits behind others who wait already. */
   readonly congested: boolean;
+  /** It was drained, and nothing is left of it. */
+  readonly isDone: boolean;
   /** A connection, or stream of one, at once; or undefined, then `waiter` is called later. */
   acquire(waiter: ConnectionWaiter<S>): S | undefined;
   /** Never a used connection. */

@@ -64,6 +64,8 @@ export class Engine {
   /** Closed by {@link closeListener}; their connections end when they are idle. */
   readonly #leaving: Set<Listener> = new Set();
   readonly #pools: Set<BackendPool<BackendStream>> = new Set();
+  /** Of backends that are gone, until all that is under way on them has ended. */
+  readonly #dismissed: Set<BackendPool<BackendStream>> = new Set();
   readonly #upkeep: Upkeep;
   #accepting = true;
   #round = 0;
@@ -166,6 +168,8 @@ export class Engine {
   dismiss(pool: BackendPool<BackendStream>): void {
     this.#pools.delete(pool);
     pool.drain();
+    // Who waits in it still has a time-out.
+    if (!pool.isDone) this.#dismissed.add(pool);
   }
 
   /** Client connections that were taken from the kernel since the start, whatever became of them. */
@@ -211,6 +215,10 @@ export class Engine {
 
   #keepUp(now: number): void {
     for (const pool of this.#pools) pool.upkeep(now);
+    for (const pool of this.#dismissed) {
+      pool.upkeep(now);
+      if (pool.isDone) this.#dismissed.delete(pool);
+    }
     this.runtime.cache?.sweep(this.runtime.wallClock(), SWEEP);
     if (++this.#round % FAREWELL === 0) this.#sayFarewell();
     this.runtime.wheel.arm(this.#upkeep, UPKEEP, now);

@@ -1,3 +1,4 @@
+import type { AccessLog } from '@rp/core';
 import { describe, expect, it } from 'vitest';
 import { ok, type Handler, type RecordingBackend } from './support/backend.ts';
 import { ask, RawClient, status } from './support/client.ts';
@@ -238,6 +239,52 @@ describe('a backend that hangs, with all of its connections taken', () => {
     await until(() => proxy.group.statistics().every(({ active }) => active === 0));
     expect(bad.requests).toHaveLength(1);
     await settle(all);
+  });
+});
+
+describe('a pool that is dismissed, since its backend is gone', () => {
+  it('still tells those who wait in it when they have waited too long', async () => {
+    const { backend, proxy } = await startPair(() => undefined, {
+      pool: { maxConnections: 1, minIdle: 0, queueTimeout: 1_000 },
+    });
+    const first = await RawClient.connect(proxy.port);
+    first.write(get);
+    await backend.received(1);
+    const second = await RawClient.connect(proxy.port);
+    second.write(get);
+    await until(() => proxy.pools[0]?.waiting === 1);
+    proxy.engine.dismiss(proxy.pools[0]!);
+    await proxy.advance(1_200);
+    expect(status(await second.response())).toBe(503);
+    backend.connections[0]!.write(ok('at last'));
+    expect((await first.response()).body.toString()).toBe('at last');
+    await until(() => proxy.pools[0]!.isDone);
+    first.destroy();
+    second.destroy();
+  });
+
+  it('is not held against its backend: whoever asks it is served by nobody, for now', async () => {
+    const { proxy } = await startPair();
+    expect(status(await ask(proxy.port, get))).toBe(200);
+    proxy.engine.dismiss(proxy.pools[0]!);
+    expect(status(await ask(proxy.port, get))).toBe(503);
+    expect(proxy.group.statistics()[0]).toMatchObject({ connectFailed: 0, cancelled: 1 });
+  });
+});
+
+describe('the access log', () => {
+  it('has no failure of a request that was served at last', async () => {
+    const logged: (readonly [number, string | undefined, number])[] = [];
+    const accessLog: AccessLog = {
+      log: ({ status: code, failure, retries }) => logged.push([code, failure?.code, retries]),
+    };
+    const { proxy } = await two((_request, connection) => connection.reset(), { accessLog });
+    expect(status(await ask(proxy.port, get))).toBe(200);
+    expect(status(await ask(proxy.port, withBody('POST')))).toBe(502);
+    expect(logged).toEqual([
+      [200, undefined, 1],
+      [502, 'BACKEND_CLOSED', 0],
+    ]);
   });
 });
 

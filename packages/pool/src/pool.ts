@@ -77,7 +77,12 @@ export class ConnectionPool<C extends PoolableConnection> {
     return this.#lobby.size > this.#connects.size && this.#holdings.idle === 0;
   }
 
-  /** Connections in whatever state, and connects under way. 0 after `drain` means that all is done. */
+  /** It was drained, and nothing is left of it: no connection, no connect, no waiter. */
+  get isDone(): boolean {
+    return this.#draining && this.size === 0 && this.#lobby.size === 0;
+  }
+
+  /** Connections in whatever state, and connects under way. */
   get size(): number {
     return this.#holdings.size + this.#connects.pending;
   }
@@ -341,6 +346,6 @@ export class ConnectionPool<C extends PoolableConnection> {
   }
 
   #closePermitsWhenDone(): void {
-    if (this.#draining && this.size === 0 && this.#lobby.size === 0) this.#permits.close();
+    if (this.isDone) this.#permits.close();
   }
 }

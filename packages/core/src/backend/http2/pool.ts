@@ -80,6 +80,10 @@ export class Http2BackendPool implements BackendPool<BackendStream>, SessionOwne
     return this.#waiters.size > this.#openings.size * this.#places;
   }
 
+  get isDone(): boolean {
+    return this.#draining && this.size === 0 && this.#waiters.size === 0;
+  }
+
   acquire(waiter: Waiter): BackendStream | undefined {
     const session = this.#roomy();
     if (session !== undefined) {
