@@ -144,7 +144,11 @@ export const overload: Section<Overload> = section(
   'Answers new requests with 503 and `Retry-After` while the process is close to its limits.',
   {
     enabled: boolean({ doc: 'Switches it on.', fallback: true }),
-    maxEventLoopDelay: duration({ doc: 'Delay of a worker’s event loop.', fallback: '250ms', min: 10 }),
+    maxEventLoopDelay: duration({
+      doc: 'Delay of a worker’s event loop, twice in a row. Hazard of a short one: a crowd of TLS handshakes, or a busy machine, is taken for an overload; of a long one: clients wait that long before any is refused.',
+      fallback: '1s',
+      min: 10,
+    }),
     maxHeap: percent({ doc: 'Use of a worker’s heap limit.', fallback: '90%' }),
     retryAfter: duration({ doc: 'Sent as `Retry-After`, in whole seconds.', fallback: '1s', min: 1000 }),
   },
