@@ -10,21 +10,29 @@ export interface Flushable {
  * of sessions.
  */
 export class FlushQueue {
-  #waiting: Flushable[] = [];
-  #running: Flushable[] = [];
+  #waiting: (Flushable | undefined)[] = [];
+  #running: (Flushable | undefined)[] = [];
+  // Kept beside the arrays: to set the length of one is a call into the runtime.
+  #count = 0;
   readonly #run = (): void => this.#flush();
 
   /** Each `item` at most once per turn: the caller keeps a flag. */
   add(item: Flushable): void {
-    if (this.#waiting.push(item) === 1) setImmediate(this.#run);
+    this.#waiting[this.#count++] = item;
+    if (this.#count === 1) setImmediate(this.#run);
   }
 
   #flush(): void {
     const items = this.#waiting;
+    const count = this.#count;
     this.#waiting = this.#running;
     this.#running = items;
-    for (let i = 0; i < items.length; i++) items[i]!.flushTurn();
-    items.length = 0;
+    this.#count = 0;
+    for (let i = 0; i < count; i++) {
+      const item = items[i]!;
+      items[i] = undefined;
+      item.flushTurn();
+    }
   }
 }
 
