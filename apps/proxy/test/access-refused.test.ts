@@ -7,7 +7,7 @@ const config = `
 listeners: [{ address: 127.0.0.1, port: 0 }]
 workers: 1
 upstreams: { app: { backends: [{ url: http://127.0.0.1:1 }] } }
-log: { level: warn, access: { enabled: true, format: json } }
+log: { level: info, access: { enabled: true, format: json } }
 `;
 
 let proxy: RunningProxy;
