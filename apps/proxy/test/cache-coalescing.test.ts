@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CacheBackend, answer, counting } from './support/cache-backend.ts';
 import { RawClient, ask, type Answer } from './support/cache-client.ts';
 import { RunningProxy } from './support/running-proxy.ts';
-import { until } from './support/until.ts';
+import { still, until } from './support/until.ts';
 
 const FRESH = { 'cache-control': 'max-age=60' };
 
@@ -26,8 +26,20 @@ function scripted(path: string): { responses: ServerResponse[] } {
   return { responses };
 }
 
-/** Requests that the proxy has read so far, by the log of the backend and the one of the proxy. */
-const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 150));
+/** The proxy has this many requests under way. */
+const underWay = async (count: number): Promise<void> => {
+  await until(async () => (await proxy.stats()).requests.active === count, `${count} requests under way`);
+};
+
+/** Clients of the proxy left while something happens. */
+async function leaving(count: number, act: () => void): Promise<void> {
+  const { clientAborts } = (await proxy.stats()).requests;
+  act();
+  await until(
+    async () => (await proxy.stats()).requests.clientAborts === clientAborts + count,
+    `${count} clients to have left`,
+  );
+}
 
 beforeAll(async () => {
   backend = await CacheBackend.start();
@@ -37,6 +49,7 @@ workers: 1
 upstreams: { app: { backends: [{ url: "http://127.0.0.1:${backend.port}" }] } }
 cache: { enabled: true, maxSize: 64MB, maxEntrySize: 8MB }
 log: { level: info, access: { enabled: true, format: json } }
+admin: { address: 127.0.0.1, port: 0 }
 `);
 });
 
@@ -53,7 +66,7 @@ describe('simultaneous misses', () => {
     const response = responses[0]!;
     response.writeHead(200, FRESH);
     response.write(body.subarray(0, 40_000));
-    await settled();
+    await underWay(1_000);
     response.end(body.subarray(40_000));
     const answers = await Promise.all(asked);
     expect(answers.filter(({ status, cut }) => status !== 200 || cut)).toEqual([]);
@@ -71,7 +84,7 @@ describe('simultaneous misses', () => {
     const client = await RawClient.connect(proxy.port);
     const asked = await crowd('/nothing', 2);
     client.write(`GET /nothing HTTP/1.1\r\nHost: 127.0.0.1:${proxy.port}\r\n\r\n`);
-    await settled();
+    await underWay(3);
     responses[0]!.writeHead(204, FRESH).end();
     for (const one of await Promise.all(asked)) expect(one.status).toBe(204);
     const text = await client.receives('\r\n\r\n');
@@ -95,7 +108,7 @@ describe('simultaneous misses', () => {
       else setTimeout(reply, 5);
     });
     const asked = await crowd('/mine', 200);
-    await settled();
+    await underWay(200);
     expect(backend.asked('/mine')).toHaveLength(1);
     waiting[0]!();
     const answers = await Promise.all(asked);
@@ -109,7 +122,7 @@ describe('simultaneous misses', () => {
     const first = get('/variants', { 'accept-language': 'de' });
     await until(() => responses.length === 1, 'the first request');
     const asked = languages.map((language) => get('/variants', { 'accept-language': language }));
-    await settled();
+    await underWay(7);
     const reply = (response: ServerResponse): void => {
       const language = String(response.req.headers['accept-language']);
       answer(language, { ...FRESH, vary: 'Accept-Language' })(response.req, response);
@@ -133,8 +146,8 @@ describe('when the leader fails', () => {
     const response = responses[0]!;
     response.writeHead(200, FRESH).write('first ');
     await leader.receives('first');
-    leader.destroy();
-    await settled();
+    await underWay(21);
+    await leaving(1, () => leader.destroy());
     response.end('second');
     for (const one of await Promise.all(asked)) expect([one.text, one.cut]).toEqual(['first second', false]);
     expect((await get('/leader-left')).cache).toMatch(/hit/);
@@ -147,9 +160,8 @@ describe('when the leader fails', () => {
     leader.write(`GET /leader-early HTTP/1.1\r\nHost: 127.0.0.1:${proxy.port}\r\n\r\n`);
     await until(() => responses.length === 1, 'the leader');
     const asked = Array.from({ length: 5 }, () => get('/leader-early'));
-    await settled();
-    leader.destroy();
-    await settled();
+    await underWay(6);
+    await leaving(1, () => leader.destroy());
     responses[0]!.writeHead(200, FRESH).end('all');
     for (const one of await Promise.all(asked)) expect(one.text).toBe('all');
     expect(responses).toHaveLength(1);
@@ -157,7 +169,7 @@ describe('when the leader fails', () => {
 
   test('all clients gone: the backend request is cancelled within a second', async () => {
     const { responses } = scripted('/deserted');
-    const clients = [];
+    const clients: RawClient[] = [];
     for (let i = 0; i < 3; i++) {
       const client = await RawClient.connect(proxy.port);
       client.write(`GET /deserted HTTP/1.1\r\nHost: 127.0.0.1:${proxy.port}\r\n\r\n`);
@@ -166,8 +178,7 @@ describe('when the leader fails', () => {
     }
     responses[0]!.writeHead(200, FRESH).write('first');
     for (const client of clients) await client.receives('first');
-    clients[0]!.destroy();
-    await settled();
+    await leaving(1, () => clients[0]!.destroy());
     expect(responses[0]!.destroyed).toBe(false);
     clients[1]!.destroy();
     clients[2]!.destroy();
@@ -180,9 +191,8 @@ describe('when the leader fails', () => {
     leader.write(`GET /unwanted HTTP/1.1\r\nHost: 127.0.0.1:${proxy.port}\r\n\r\n`);
     await until(() => responses.length === 1, 'the leader');
     const follower = get('/unwanted');
-    await settled();
-    leader.destroy();
-    await settled();
+    await underWay(2);
+    await leaving(1, () => leader.destroy());
     responses[0]!.writeHead(200, { 'cache-control': 'private' }).write('for the leader');
     await until(() => responses.length === 2, 'a request of the follower’s own');
     await until(() => responses[0]!.destroyed, 'the end of the first');
@@ -194,7 +204,7 @@ describe('when the leader fails', () => {
     const { responses } = scripted('/backend-killed');
     const asked = await crowd('/backend-killed', 50);
     responses[0]!.writeHead(200, { ...FRESH, 'content-length': 100 }).write('part');
-    await settled();
+    await underWay(50);
     responses[0]!.socket!.resetAndDestroy();
     const answers = await Promise.all(asked);
     expect(answers.filter(({ cut, text }) => cut && text === 'part')).toHaveLength(50);
@@ -206,12 +216,14 @@ describe('when the leader fails', () => {
   test('its backend killed before the head: the next in line asks; after three failures all get 502', async () => {
     const { responses } = scripted('/backend-refuses');
     const asked = await crowd('/backend-refuses', 50);
-    await settled();
-    for (let i = 0; i < 40 && responses.length > 0; i++) {
+    await underWay(50);
+    let answered = false;
+    const all = Promise.all(asked).finally(() => (answered = true));
+    await until(() => {
       for (const response of responses.splice(0)) response.socket?.resetAndDestroy();
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-    const answers = await Promise.all(asked);
+      return answered;
+    }, 'all answers');
+    const answers = await all;
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([502]));
     expect(answers.every(({ cache }) => cache.startsWith('rp; fwd=uri-miss'))).toBe(true);
     expect(backend.asked('/backend-refuses').length).toBeLessThanOrEqual(6);
@@ -227,7 +239,7 @@ describe('slow readers', () => {
     const slow = await RawClient.connect(proxy.port);
     slow.socket.pause();
     slow.write(`GET /slow-follower HTTP/1.1\r\nHost: 127.0.0.1:${proxy.port}\r\n\r\n`);
-    await settled();
+    await underWay(3);
     responses[0]!.writeHead(200, FRESH).end(LARGE);
     for (const one of await Promise.all(asked)) expect(one.body.length).toBe(LARGE.length);
     expect((await get('/slow-follower')).cache).toMatch(/hit/);
@@ -244,8 +256,8 @@ describe('slow readers', () => {
     slow.write(`GET /slow-leader HTTP/1.1\r\nHost: 127.0.0.1:${proxy.port}\r\n\r\n`);
     await until(() => responses.length === 1, 'the leader');
     responses[0]!.writeHead(200, FRESH).end(LARGE);
-    // The backend is paused by now: what is on the way fills the buffers of the sockets.
-    await settled();
+    // The backend is paused in the end: what is on the way fills the buffers of the sockets.
+    await still(async () => (await proxy.stats()).bytes.fromBackends, 'the backend to be paused');
     const follower = await get('/slow-leader');
     expect([follower.body.length, follower.cache]).toEqual([LARGE.length, 'rp; fwd=uri-miss; collapsed']);
     slow.socket.resume();
@@ -257,7 +269,7 @@ describe('slow readers', () => {
   test('a response that grows too large to be kept reaches leader and followers whole', async () => {
     const { responses } = scripted('/too-large');
     const asked = await crowd('/too-large', 3);
-    await settled();
+    await underWay(3);
     const response = responses[0]!;
     response.writeHead(200, FRESH);
     const piece = Buffer.alloc(1024 * 1024, 'y');
@@ -282,7 +294,7 @@ test('an HTTP/1.0 client that reads along gets a close-delimited body, and a res
   let code = '';
   old.socket.on('error', (error: NodeJS.ErrnoException) => (code = error.code ?? ''));
   old.write(`GET /old-follower HTTP/1.0\r\nHost: 127.0.0.1:${proxy.port}\r\n\r\n`);
-  await settled();
+  await underWay(2);
   responses[0]!.writeHead(200, FRESH).write('part');
   const text = await old.receives('part');
   expect(text).toMatch(/Connection: close\r\n/);
@@ -302,7 +314,7 @@ test('one who reads along and pipelines gets the next response after this one', 
   client.write(
     `GET /piped HTTP/1.1\r\n${host}GET /piped-next HTTP/1.1\r\n${host}GET /piped HTTP/1.1\r\n${host}`,
   );
-  await settled();
+  await underWay(2);
   responses[0]!.writeHead(200, FRESH).end('piped body');
   const text = await client.receives('piped body', 2);
   expect(text.indexOf('answer 1')).toBeGreaterThan(text.indexOf('piped body'));

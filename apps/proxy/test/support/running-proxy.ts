@@ -7,6 +7,12 @@ import { until } from './until.ts';
 
 const bin = fileURLToPath(new URL('../../bin/rp.js', import.meta.url));
 
+/** As much of `/stats` as tests look at. */
+export interface Stats {
+  readonly requests: { readonly active: number; readonly clientAborts: number };
+  readonly bytes: { readonly fromBackends: number; readonly toClients: number };
+}
+
 export type LogLine = Readonly<Record<string, unknown>>;
 
 /** The real `rp`, run as a user runs it: a process of its own, with a configuration file. */
@@ -16,6 +22,7 @@ export class RunningProxy {
   readonly #lines: LogLine[] = [];
   #output = '';
   #exit: number | null | undefined = undefined;
+  #admin: string | undefined = undefined;
   port = 0;
 
   private constructor(child: ChildProcess, folder: string) {
@@ -39,6 +46,7 @@ export class RunningProxy {
       () => `rp to be ready:\n${proxy.#output}`,
     );
     if (ready === true) throw new Error(`rp ended with ${proxy.#exit}:\n${proxy.#output}`);
+    proxy.#admin = (ready as { admin?: string }).admin;
     proxy.port = Number(new URL((ready as { listening: string[] }).listening[0]!).port);
     return proxy;
   }
@@ -46,6 +54,12 @@ export class RunningProxy {
   /** All lines of the log so far, access log included. */
   get log(): readonly LogLine[] {
     return this.#lines;
+  }
+
+  /** What `/stats` says; the configuration has to have an admin listener. */
+  async stats(): Promise<Stats> {
+    const response = await fetch(new URL('/stats', this.#admin!));
+    return (await response.json()) as Stats;
   }
 
   get pid(): number {

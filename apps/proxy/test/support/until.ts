@@ -12,3 +12,16 @@ export async function until<T>(
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
+
+/** Waits until a number that another process counts has not changed for a while of looking, and returns it. */
+export async function still(look: () => Promise<number>, what: string): Promise<number> {
+  let last = -1;
+  let same = 0;
+  await until(async () => {
+    const before = last;
+    last = await look();
+    same = last === before ? same + 1 : 0;
+    return same === 10;
+  }, what);
+  return last;
+}
