@@ -39,3 +39,21 @@ log: { file: rp.log, access: { file: logs/access.log } }
     expect(fileSystem.unwritable(join(folder, 'new.log'))).toBeNull();
   });
 });
+
+describe('a configuration that is no regular file', () => {
+  const problem = (path: string, regular: boolean) => loadConfig(path, { env: {}, regular }).problems[0];
+
+  it('is read at the start, which may come from a pipe, but not again: a pipe might never end', () => {
+    expect(problem('/dev/null', false)?.code).not.toBe('CONFIG_UNREADABLE');
+    expect(problem('/dev/null', true)).toMatchObject({
+      code: 'CONFIG_UNREADABLE',
+      line: 0,
+      message: 'this is no regular file, and cannot be read again',
+    });
+  });
+
+  it('is named where it is a folder, or not there', () => {
+    expect(problem('/', false)?.message).toBe('this is a folder, not a file');
+    expect(problem('/no/such/file', true)?.message).toBe('there is no such file');
+  });
+});

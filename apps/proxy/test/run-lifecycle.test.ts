@@ -61,9 +61,11 @@ describe('the life of the process', () => {
     const { url } = await backend((_request, response) => void waiting.push(() => response.end('slow')));
     const [free] = [await wordBackend('x')];
     await closeServer(free.server);
-    const rp = startRp(
-      configFor([url]).replace('port: 0', `port: ${free.port}`).replace('workers: 2', 'workers: 6'),
-    );
+    // The last worker takes its time.
+    const preload = `
+      import { isMainThread, workerData } from 'node:worker_threads';
+      if (!isMainThread && workerData?.index === 1) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2000);`;
+    const rp = startRp(configFor([url]).replace('port: 0', `port: ${free.port}`), { preload });
     await rp.said('worker ready');
     const slow = ask(`http://127.0.0.1:${free.port}/`);
     await eventually('the request', () => waiting.length === 1);

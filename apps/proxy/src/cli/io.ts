@@ -33,9 +33,13 @@ export type ConfigSource =
 /** Runs the proxy until it is told to stop; resolves to the exit code of the process. */
 export type RunProxy = (source: ConfigSource, io: Io) => Promise<number>;
 
-/** Reads the configuration (again). */
-export function readSource(source: ConfigSource, env: Env): LoadResult {
-  return source.kind === 'file' ? loadConfig(source.path, { env }) : { config: source.config, problems: [] };
+/**
+ * Reads the configuration for the first time, or again: what runs must not wait for a pipe that nobody writes to, so
+ * only regular files are read again.
+ */
+export function readSource(source: ConfigSource, env: Env, when: 'first' | 'again' = 'first'): LoadResult {
+  if (source.kind === 'fixed') return { config: source.config, problems: [] };
+  return loadConfig(source.path, { env, regular: when === 'again' });
 }
 
 /** The real process. */

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { checkListeners } from './crosscheck/listeners.ts';
 import { checkRouting } from './crosscheck/routes.ts';
@@ -39,6 +39,8 @@ export interface LoadOptions {
   readonly folder?: string;
   /** How named files are looked at; default the file system. */
   readonly files?: Files;
+  /** Refuses whatever is no regular file, such as a pipe: reading it might never end. Default false. */
+  readonly regular?: boolean;
 }
 
 const isGiven = (root: unknown, path: Path): boolean => {
@@ -99,6 +101,14 @@ export function loadConfig(path: string, options: LoadOptions = {}): LoadResult 
   const file = options.file ?? path;
   let text: string;
   try {
+    const found = statSync(path);
+    if (found.isDirectory())
+      return { config: null, problems: [unreadable(file, 'this is a folder, not a file')] };
+    if (options.regular === true && !found.isFile())
+      return {
+        config: null,
+        problems: [unreadable(file, 'this is no regular file, and cannot be read again')],
+      };
     text = readFileSync(path, 'utf8');
   } catch (error) {
     return { config: null, problems: [unreadable(file, reasonOf(error))] };

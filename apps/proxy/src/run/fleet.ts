@@ -18,6 +18,8 @@ const DRAIN_GRACE = 2_000;
 
 /** Who owns the fleet. */
 export interface FleetOwner {
+  /** All addresses are known and had before the first worker starts: they can start together. */
+  readonly hasAddresses: boolean;
   /** Everything that the next worker with this number is born with. */
   birthOf(index: number): WorkerBirth;
   /** The first worker accepts connections: on these addresses, before any other starts. */
@@ -113,8 +115,9 @@ export class Fleet implements WorkerFleet, WorkerEvents {
   start(): Promise<readonly ListeningAddress[]> {
     return new Promise((resolve, reject) => {
       this.#start = { resolve, reject };
-      // One first: where port 0 is asked for, or an address cannot be had, it is known before the rest starts.
-      this.#spawn(0);
+      // Else one first: where port 0 is asked for, or an address cannot be had, it is known before the rest starts.
+      const first = this.#owner.hasAddresses ? this.size : 1;
+      for (let i = 0; i < first; i++) this.#spawn(i);
       this.#watch = setInterval(() => this.#look(), WATCH);
     });
   }
@@ -189,8 +192,8 @@ export class Fleet implements WorkerFleet, WorkerEvents {
     if (this.#start === undefined || this.#ending) return;
     if (index === 0) {
       this.#listening = listening;
-      this.#owner.firstReady(listening);
-      for (let i = 1; i < this.size; i++) this.#spawn(i);
+      if (!this.#owner.hasAddresses) this.#owner.firstReady(listening);
+      for (let i = 1; i < this.size; i++) if (this.#slots[i]!.handle === undefined) this.#spawn(i);
     }
     if (this.readyCount < this.size) return;
     const { resolve } = this.#start;

@@ -6,7 +6,7 @@ import { LogSink, createLogger, type Logger } from '../log/index.ts';
 import { handedSockets } from './handed-sockets.ts';
 import { ListeningSockets } from './listening-sockets.ts';
 import { Reloader } from './reloader.ts';
-import { notifyService } from './sd-notify.ts';
+import { ServiceNotifier } from './sd-notify.ts';
 import { onSignals } from './signals.ts';
 import { Supervisor } from './supervisor.ts';
 
@@ -41,8 +41,9 @@ async function run(
   const handed = handedSockets(io.env, process.pid);
   const sockets = new ListeningSockets(workers, logger, handed);
   const supervisor = new Supervisor({ config, workers, logger, sockets });
-  const reloader = new Reloader(supervisor, source, io.env, logger);
-  const life = new Life(supervisor, reloader, logger, sink, io);
+  const service = new ServiceNotifier(io.env, logger);
+  const reloader = new Reloader({ supervisor, source, env: io.env, logger, service });
+  const life = new Life({ supervisor, reloader, logger, sink, service });
   const admin = await adminServer(config.admin, { supervisor, reloader, logger });
   try {
     // A predecessor that hands its sockets over keeps its admin listener to the end.
@@ -52,7 +53,7 @@ async function run(
       logger.warn({ address, port }, 'a socket that was handed over fits no listener and is left alone');
     if (started !== undefined) {
       logger.info({ listening: started.map(describe), workers, admin: admin?.url }, 'Ready');
-      notifyService('ready', io.env, logger);
+      service.tell('ready');
       life.started();
       io.onReady(started);
     }
@@ -79,6 +80,15 @@ function describe(listening: ListeningAddress): string {
   return `${listening.tls ? 'https' : 'http'}://${host}:${listening.port}`;
 }
 
+/** What signals act on. */
+interface LifeParts {
+  readonly supervisor: Supervisor;
+  readonly reloader: Reloader;
+  readonly logger: Logger;
+  readonly sink: LogSink;
+  readonly service: ServiceNotifier;
+}
+
 /** What signals mean, from before the start to the end. */
 class Life {
   /** The exit code, once the process is to end. */
@@ -86,18 +96,18 @@ class Life {
   readonly #supervisor: Supervisor;
   readonly #reloader: Reloader;
   readonly #logger: Logger;
-  readonly #io: Io;
+  readonly #service: ServiceNotifier;
   readonly #off: () => void;
   #end: (code: number) => void = () => undefined;
   #hasStarted = false;
   #reloadWanted = false;
   #forced = false;
 
-  constructor(supervisor: Supervisor, reloader: Reloader, logger: Logger, sink: LogSink, io: Io) {
+  constructor({ supervisor, reloader, logger, sink, service }: LifeParts) {
     this.#supervisor = supervisor;
     this.#reloader = reloader;
     this.#logger = logger;
-    this.#io = io;
+    this.#service = service;
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
@@ -135,7 +145,7 @@ class Life {
   async #drain(signal: string): Promise<void> {
     const { drain } = this.#supervisor.config.timeouts;
     this.#logger.info({ signal, limitMs: drain }, 'draining');
-    notifyService('stopping', this.#io.env, this.#logger);
+    this.#service.tell('stopping');
     const cut = await this.#supervisor.drain(drain);
     if (this.#forced) return;
     this.#logger.info({ cut }, 'stopped');

@@ -101,6 +101,11 @@ export class ListeningSockets {
     });
   }
 
+  /** Whether workers listen on copies of what is kept here; otherwise each opens a socket of its own. */
+  get shares(): boolean {
+    return this.#shares;
+  }
+
   /** Sockets that were handed over and that no listener has asked for. */
   get left(): readonly HandedSocket[] {
     return this.#handed;

@@ -2,6 +2,7 @@ import { readSource, type ConfigSource } from '../cli/io.ts';
 import { formatProblems, type Env, type Plan, type Problem, type ProxyConfig } from '../config/index.ts';
 import type { Logger } from '../log/index.ts';
 import { ListenError } from './listen-error.ts';
+import type { ServiceNotifier } from './sd-notify.ts';
 import type { Supervisor } from './supervisor.ts';
 
 /** What came of a reload. */
@@ -12,22 +13,34 @@ export type ReloadResult =
   /** There is no file to read again, or the process is on its way up or down; nothing was changed. */
   | { readonly outcome: 'impossible'; readonly reason: string };
 
+/** What a reloader works with. */
+export interface ReloaderParts {
+  readonly supervisor: Supervisor;
+  readonly source: ConfigSource;
+  readonly env: Env;
+  readonly logger: Logger;
+  /** Told when a reload begins and ends. */
+  readonly service: ServiceNotifier;
+}
+
 /** Reads the configuration again: on SIGHUP and for the admin interface (spec 2.8). */
 export class Reloader {
   readonly #supervisor: Supervisor;
   readonly #source: ConfigSource;
   readonly #env: Env;
   readonly #logger: Logger;
+  readonly #service: ServiceNotifier;
   #reloads = 0;
   #refused = 0;
   #running: Promise<unknown> = Promise.resolve();
   #waiting: Promise<ReloadResult> | undefined = undefined;
 
-  constructor(supervisor: Supervisor, source: ConfigSource, env: Env, logger: Logger) {
+  constructor({ supervisor, source, env, logger, service }: ReloaderParts) {
     this.#supervisor = supervisor;
     this.#source = source;
     this.#env = env;
     this.#logger = logger;
+    this.#service = service;
   }
 
   /** Reloads that took effect, and that were refused. */
@@ -42,11 +55,20 @@ export class Reloader {
   reload(): Promise<ReloadResult> {
     this.#waiting ??= this.#running.then(() => {
       this.#waiting = undefined;
-      const result = this.#once();
+      const result = this.#announced();
       this.#running = result;
       return result;
     });
     return this.#waiting;
+  }
+
+  async #announced(): Promise<ReloadResult> {
+    // On its way up or down, the process has other things to tell.
+    const tells = this.#supervisor.isReady;
+    if (tells) this.#service.tell('reloading');
+    const result = await this.#once();
+    if (tells) this.#service.tell(this.#supervisor.isReady ? 'ready' : 'stopping');
+    return result;
   }
 
   async #once(): Promise<ReloadResult> {
@@ -54,7 +76,7 @@ export class Reloader {
     if (this.#source.kind === 'fixed') return this.#impossible('there is no configuration file to reload');
     if (!supervisor.isReady) return this.#impossible('the proxy is not ready');
     try {
-      const loaded = readSource(this.#source, this.#env);
+      const loaded = readSource(this.#source, this.#env, 'again');
       if (loaded.config === null) return this.#refuse(loaded.problems);
       const plan = supervisor.plan(loaded.config);
       const failure = await this.#apply(loaded.config, plan);

@@ -213,6 +213,10 @@ export class Supervisor implements FleetOwner {
 
   // ---- FleetOwner -------------------------------------------------------------------------------------------
 
+  get hasAddresses(): boolean {
+    return this.#sockets?.shares === true;
+  }
+
   birthOf(index: number): WorkerBirth {
     const { config } = this.#snapshot;
     const log = { ...config.log, level: this.#level };
