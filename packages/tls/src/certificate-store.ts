@@ -1,4 +1,5 @@
 import type { Certificate } from './certificate.ts';
+import { sameChoice } from './choose-certificate.ts';
 import { TlsError } from './errors.ts';
 import { normalizeCertificateName, normalizeServerName } from './names.ts';
 import type { KeyType } from './x509-facts.ts';
@@ -93,6 +94,16 @@ export class CertificateStore {
     return true;
   }
 
+  /** Whether there is nothing to choose: every name has the certificates of the default name, one of a kind of key. */
+  get hasOneChoice(): boolean {
+    const one = this.#default?.only();
+    if (one === undefined) return false;
+    for (const entries of [this.#exact, this.#wildcard]) {
+      for (const entry of entries.values()) if (!sameChoice(entry.only(), one)) return false;
+    }
+    return true;
+  }
+
   toJSON(): { readonly names: number; readonly certificates: number } {
     return { names: this.size, certificates: this.certificates.length };
   }
@@ -150,6 +161,13 @@ class NameEntry {
 
   has(keyType: KeyType): boolean {
     return this.#byType[keyType].length > 0;
+  }
+
+  /** Its certificates, whatever the time; undefined if there are several of a kind of key. */
+  only(): CertificateChoice | undefined {
+    const { rsa, ecdsa, ed25519 } = this.#byType;
+    if (rsa.length > 1 || ecdsa.length > 1 || ed25519.length > 1) return undefined;
+    return { rsa: rsa[0], ecdsa: ecdsa[0], ed25519: ed25519[0] };
   }
 
   /** The choice is kept until a date changes it, so that a handshake costs one comparison. */

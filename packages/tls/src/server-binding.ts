@@ -96,6 +96,7 @@ export class TlsServerBinding {
       server.once('close', () => this.#servers.delete(server));
       server.on('tlsClientError', (_error, socket) => socket.destroy());
     }
+    this.#setCallback(server);
     this.#options.tickets?.install(server);
   }
 
@@ -109,6 +110,7 @@ export class TlsServerBinding {
     const choice = defaultChoice(store, this.#options.now(), SLOTS_STAY);
     this.#store = store;
     this.#applyDefault(choice);
+    for (const server of this.#servers) this.#setCallback(server);
   }
 
   /**
@@ -131,6 +133,17 @@ export class TlsServerBinding {
     return function onServerName(this: unknown, serverName: string, done: SniDone): void {
       select(this, serverName, done);
     };
+  }
+
+  /**
+   * Spares handshakes the way through `SNICallback`, a turn of the event loop in their middle, where it could only say
+   * "the default". There is no public way to take it from a server, hence the feature test.
+   */
+  #setCallback(server: tls.Server): void {
+    const key = Object.getOwnPropertySymbols(server).find(({ description }) => description === 'snicallback');
+    if (key === undefined) return;
+    const needed = this.#options.strictSni === true || !this.#store.hasOneChoice;
+    Reflect.set(server, key, needed ? this.sniCallback() : undefined);
   }
 
   #select(socket: unknown, serverName: string, done: SniDone): void {

@@ -20,6 +20,24 @@ interface NativeContext {
 }
 
 const NONE = Buffer.alloc(16);
+const UNKNOWN: TicketAnswer = [0, NONE, NONE];
+
+/** Octets of an initialisation vector, and how many are drawn at once: each draw is a call into the kernel or OpenSSL. */
+const IV = 16;
+const VECTORS = 256;
+
+/** A key as answers name it: cut once, since each handshake asks two or three times. */
+class TicketKey {
+  readonly name: Buffer;
+  readonly hmac: Buffer;
+  readonly aes: Buffer;
+
+  constructor(key: Buffer) {
+    this.name = key.subarray(0, 16);
+    this.hmac = key.subarray(16, 32);
+    this.aes = key.subarray(32, 48);
+  }
+}
 
 /**
  * The server's own context, if this Node has the ticket callback.
@@ -50,6 +68,9 @@ export class TicketInstaller {
   readonly #preferred: TicketMode;
   readonly #servers: Set<Server> = new Set();
   #set: TicketKeySet;
+  #keys: readonly TicketKey[];
+  readonly #vectors: Buffer = Buffer.alloc(IV * VECTORS);
+  #vector = VECTORS;
 
   /**
    * @param randomFill fills a buffer with random bytes (`crypto.randomFillSync`): each ticket needs a new IV.
@@ -57,6 +78,7 @@ export class TicketInstaller {
    */
   constructor(set: TicketKeySet, randomFill: (bytes: Uint8Array) => unknown, preferred: TicketMode = 'ring') {
     this.#set = set;
+    this.#keys = keysOf(set);
     this.#randomFill = randomFill;
     this.#preferred = preferred;
   }
@@ -69,6 +91,7 @@ export class TicketInstaller {
   update(set: TicketKeySet): boolean {
     if (set.version <= this.#set.version) return false;
     this.#set = set;
+    this.#keys = keysOf(set);
     for (const server of this.#servers) this.#apply(server);
     return true;
   }
@@ -95,16 +118,22 @@ export class TicketInstaller {
   }
 
   #seal(): TicketAnswer {
-    const key = this.#set.key(0);
-    const iv = Buffer.alloc(16);
-    this.#randomFill(iv);
-    return [1, key.subarray(16, 32), key.subarray(32, 48), key.subarray(0, 16), iv];
+    if (this.#vector === VECTORS) {
+      this.#randomFill(this.#vectors);
+      this.#vector = 0;
+    }
+    const at = this.#vector++ * IV;
+    const { hmac, aes, name } = this.#keys[0]!;
+    return [1, hmac, aes, name, this.#vectors.subarray(at, at + IV)];
   }
 
   #open(name: Buffer): TicketAnswer {
     const index = this.#set.indexOf(name);
-    if (index === -1) return [0, NONE, NONE];
-    const key = this.#set.key(index);
-    return [index === 0 ? 1 : 2, key.subarray(16, 32), key.subarray(32, 48)];
+    const key = this.#keys[index];
+    return key === undefined ? UNKNOWN : [index === 0 ? 1 : 2, key.hmac, key.aes];
   }
+}
+
+function keysOf(set: TicketKeySet): readonly TicketKey[] {
+  return Array.from({ length: set.size }, (_, index) => new TicketKey(set.key(index)));
 }

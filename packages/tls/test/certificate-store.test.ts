@@ -189,3 +189,16 @@ it('counts and lists its names', () => {
   expect(store.size).toBe(3);
   expect(store.names().sort()).toEqual(['*.b', 'a', 'c']);
 });
+
+describe('whether there is anything to choose', () => {
+  const one = fakeCertificate(['a.example', 'b.example'], { id: 'one' });
+  it.each([
+    ['one certificate', [one], true],
+    ['two with other names', [one, fakeCertificate(['c.example'], { id: 'other' })], false],
+    ['two with some of the names', [one, fakeCertificate(['a.example'], { id: 'other' })], false],
+    ['two of one kind of key', [one, fakeCertificate(['a.example', 'b.example'], { id: 'other' })], false],
+    ['none', [], false],
+  ])('%s', (_name, certificates, expected) => {
+    expect(new CertificateStore(certificates).hasOneChoice).toBe(expected);
+  });
+});

@@ -1,5 +1,5 @@
 import tls from 'node:tls';
-import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import {
   type Certificate,
   CertificateStore,
@@ -52,6 +52,21 @@ describe.each(VERSIONS)('server names over %s', (version) => {
     expect(await subject('x.b.example.com')).toBe('default.example');
     expect(await subject('other.example')).toBe('default.example');
     expect(await subject()).toBe('default.example');
+  });
+
+  it('chooses only where there is a choice: after an update too, and not any more after another', async () => {
+    const pair = [certificate('two.example', { key: 'rsa' }), certificate('two.example', { key: 'ec' })];
+    const { port, binding } = await serve(pair);
+    const subject = async (store: CertificateStore, name: string): Promise<[string | undefined, number]> => {
+      const select = vi.spyOn(store, 'select');
+      binding.update(store);
+      return [(await sClient(port, name, version)).subject, select.mock.calls.length];
+    };
+    expect(await subject(new CertificateStore(pair), 'two.example')).toEqual(['two.example', 0]);
+    expect(await subject(new CertificateStore([fallback]), 'other.example')).toEqual(['default.example', 0]);
+    const several = new CertificateStore([fallback, exact]);
+    expect(await subject(several, 'a.example.com')).toEqual(['a.example.com', 1]);
+    expect(await subject(new CertificateStore([exact]), 'a.example.com')).toEqual(['a.example.com', 0]);
   });
 
   it('sends the chain', async () => {
