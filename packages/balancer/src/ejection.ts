@@ -13,6 +13,7 @@ import {
   moment,
   StateBit,
   read,
+  unprovenBits,
 } from './shared-state.ts';
 import type { StateChanges } from './state-changes.ts';
 
@@ -98,6 +99,22 @@ export class PassiveEjection {
     if (!ejected && inARow) this.#suspect(backend, now);
   }
 
+  /**
+   * Called after each late answer. Where all of them are late it is the load, and one backend less would make it worse:
+   * only one that is late while another one is in time has to go.
+   */
+  late(backend: Backend, group: readonly Backend[], consecutive: number, now: number): void {
+    if (consecutive < this.options.consecutiveFailures) return;
+    if ((this.#changes.bits(backend) & (StateBit.ejected | administrativeBits)) !== 0) return;
+    if (!group.some((other) => other !== backend && this.#isInTime(other))) return;
+    if (this.#isWithinCap(group, 1)) this.#eject(backend, group, 'late', now);
+  }
+
+  #isInTime(backend: Backend): boolean {
+    if ((this.#changes.bits(backend) & (blockingBits | unprovenBits)) !== 0) return false;
+    return read(this.#table.cells, backend.cell + Cell.consecutiveFailures) === 0;
+  }
+
   /** The cap keeps it in service: with others that serve nothing changes, without any its requests must be paid for. */
   #suspect(backend: Backend, now: number): void {
     const before = this.#changes.apply(backend, 0, StateBit.suspect);
@@ -133,7 +150,8 @@ export class PassiveEjection {
     const returned = (state & StateBit.probation) !== 0;
     if (returned) Atomics.store(cells, backend.cell + Cell.warmSince, moment(now));
     const warming = returned ? StateBit.warming : 0;
-    if (this.#changes.apply(backend, StateBit.probation | StateBit.suspect, warming) === -1) return;
+    const proven = state & (StateBit.probation | StateBit.suspect);
+    if (this.#changes.apply(backend, proven, warming) === -1) return;
     // All threads are to look anew for what time is to end.
     Atomics.add(cells, Header.version, 1);
   }

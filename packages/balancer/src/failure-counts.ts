@@ -13,8 +13,8 @@ export interface FailureOptions {
    */
   readonly status5xx: boolean;
   /**
-   * Responses whose head took longer than this count too, in ms; 0 (default: off) to 3,600,000. Takes out a server
-   * that still answers, but late. Too short: a load that makes all of them slow takes out as many as may go.
+   * Responses whose head took longer than this are steps towards ejection too, in ms; 0 (default: off) to 3,600,000.
+   * Takes out a server that still answers, but late, while another one is in time. They open no circuit.
    */
   readonly slowMs: number;
 }
@@ -30,15 +30,19 @@ export function failureOptions(options: Partial<FailureOptions> | undefined): Fa
   };
 }
 
+/** True when an attempt that ended so speaks against the backend. */
+export function isFailure(outcome: AttemptOutcome, options: FailureOptions): boolean {
+  if (outcome === AttemptOutcome.status5xx) return options.status5xx;
+  return outcome !== AttemptOutcome.success && outcome !== AttemptOutcome.cancelled;
+}
+
 /**
- * True when an attempt that ended so speaks against the backend.
+ * True when there was an answer, but a late one.
  *
  * @param latencyMs to the head of the response; negative: unknown
  */
-export function isFailure(outcome: AttemptOutcome, latencyMs: number, options: FailureOptions): boolean {
-  if (outcome > AttemptOutcome.status5xx) return outcome !== AttemptOutcome.cancelled;
-  if (options.slowMs !== 0 && latencyMs > options.slowMs) return true;
-  return outcome === AttemptOutcome.status5xx && options.status5xx;
+export function isLate(outcome: AttemptOutcome, latencyMs: number, options: FailureOptions): boolean {
+  return options.slowMs !== 0 && outcome <= AttemptOutcome.status5xx && latencyMs > options.slowMs;
 }
 
 /** Consecutive failures and the error rate of a window, in shared cells: ten workers see one count. */
@@ -75,6 +79,14 @@ export class FailureCounts {
     Atomics.add(cells, cell + Cell.windowRequests, 1);
     Atomics.add(cells, cell + Cell.windowFailures, 1);
     return Atomics.add(cells, cell + Cell.consecutiveFailures, 1) + 1;
+  }
+
+  /** An answer came, but late: a step towards ejection, and no error. @returns consecutive failures, this one included */
+  late(backend: Backend, now: number): number {
+    const cells = this.#cells;
+    this.#roll(backend.cell, now);
+    Atomics.add(cells, backend.cell + Cell.windowRequests, 1);
+    return Atomics.add(cells, backend.cell + Cell.consecutiveFailures, 1) + 1;
   }
 
   /** True when at least `minimumRequests` of the window ended and `rate` of them failed. */

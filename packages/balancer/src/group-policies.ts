@@ -1,7 +1,7 @@
 import type { Backend } from './backend.ts';
 import { CircuitBreaker, circuitBreakerOptions } from './circuit-breaker.ts';
 import { ejectionOptions, PassiveEjection } from './ejection.ts';
-import { FailureCounts, type FailureOptions, failureOptions, isFailure } from './failure-counts.ts';
+import { FailureCounts, type FailureOptions, failureOptions, isFailure, isLate } from './failure-counts.ts';
 import type { UpstreamGroupChange } from './group-options.ts';
 import { AttemptOutcome } from './outcome.ts';
 import {
@@ -69,16 +69,28 @@ export class GroupPolicies {
     if ((state & StateBit.removed) !== 0) {
       // It only finishes what it had: nobody needs a verdict any more.
       return;
-    } else if (isFailure(outcome, latencyMs, this.#failures)) {
+    } else if (isFailure(outcome, this.#failures)) {
       const consecutive = this.#counts.failed(backend, now);
       this.ejection?.failed(backend, group, consecutive, now);
       this.breaker?.failed(backend, consecutive, now);
     } else {
-      this.#counts.succeeded(backend, now);
+      if (isLate(outcome, latencyMs, this.#failures)) this.#late(backend, group, state, now);
+      else this.#inTime(backend, state, now);
       if ((state & StateBit.halfOpen) !== 0) this.breaker?.succeeded(backend, now);
-      if ((state & (StateBit.probation | StateBit.suspect)) !== 0)
-        this.ejection?.succeeded(backend, state, now);
     }
+  }
+
+  #inTime(backend: Backend, state: number, now: number): void {
+    this.#counts.succeeded(backend, now);
+    if ((state & (StateBit.probation | StateBit.suspect)) !== 0)
+      this.ejection?.succeeded(backend, state, now);
+  }
+
+  #late(backend: Backend, group: readonly Backend[], state: number, now: number): void {
+    const consecutive = this.#counts.late(backend, now);
+    // It serves, whatever else may be said of it.
+    if ((state & StateBit.suspect) !== 0) this.ejection?.succeeded(backend, StateBit.suspect, now);
+    this.ejection?.late(backend, group, consecutive, now);
   }
 
   /** Called as an attempt starts. */

@@ -46,7 +46,35 @@ test('a backend that answers, but late, is ejected where that is asked for', () 
   answer(strict, 200, 50);
   expect(strict.changes).toEqual([]);
   answer(strict, 201, 3);
-  expect(strict.changes).toEqual(['0: inService -> ejected (consecutiveFailures)']);
+  expect(strict.changes).toEqual(['0: inService -> ejected (late)']);
+});
+
+test('where all backends are late nobody is ejected for it, no circuit opens and no client is refused', () => {
+  const fleet = new Fleet({ slowStart: false, failures: { slowMs: 200 } });
+  for (let i = 0; i < 300; i++) {
+    const backend = fleet.pick();
+    expect(backend).toBeDefined();
+    fleet.start(backend!);
+    fleet.finish(backend!, AttemptOutcome.success, 500);
+  }
+  expect(fleet.changes).toEqual([]);
+});
+
+test('one that is late on probation is ejected again; one that is suspected and late serves', () => {
+  const fleet = new Fleet({ ...off, failures: { slowMs: 200 }, ejection: { maxEjectionPercent: 50 } });
+  const late = (position: number): void => {
+    fleet.start(fleet.backend(position));
+    fleet.finish(fleet.backend(position), AttemptOutcome.success, 500);
+  };
+  for (let i = 0; i < 3; i++) late(0);
+  fleet.now += 10_000;
+  fleet.pick();
+  late(0);
+  expect(fleet.group.statistics()[0]).toMatchObject({ ejected: true, ejections: 2 });
+  // The cap keeps the other two in service, though they fail.
+  for (const position of [1, 2]) fleet.attempt(fleet.backend(position), AttemptOutcome.reset, 3);
+  late(1);
+  for (let i = 0; i < 100; i++) expect(fleet.pick()).toBeDefined();
 });
 
 test('a client that leaves a slow backend is no failure of the backend', () => {

@@ -257,8 +257,7 @@ export class ConnectionPool<C extends PoolableConnection> {
   #takeGiven(): void {
     const before = this.#connects.pending;
     this.#pump();
-    const helped = this.#connects.pending > before;
-    if (helped && this.#lobby.size > this.#connects.size) this.#permits.remind();
+    if (this.#connects.pending > before && this.#lobby.size > this.#connects.size) this.#permits.remind();
   }
 
   /** After each change to waiters or connects: what about those for whom no connect is under way? */

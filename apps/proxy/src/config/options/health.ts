@@ -235,7 +235,7 @@ export const passiveHealth: Section<PassiveHealth> = section(
       fallback: false,
     }),
     maxLatency: duration({
-      doc: 'Counts answers that begin later than this as failures; `0s`: none. Hazard: under a load that makes all of them slow, as many go as may.',
+      doc: 'Takes a backend out when so many answers in a row as `failureThreshold` says begin later than this, while another backend is in time; `0s`: none. Hazard of a short one: what is only a little slower goes.',
       fallback: '0s',
       min: 0,
       max: 3_600_000,
