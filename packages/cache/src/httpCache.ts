@@ -222,7 +222,14 @@ export class HttpCache {
     const reuse = mayReuse(stored, view.directives, now);
     // RFC 9111 §5.2.1.5: nothing of the response is stored, so that a 304 could not bring what is stored up to date.
     if (view.directives.noStore && (reuse === 'validate' || reuse === 'request')) {
-      return this.#forward(request, key, reuse === 'validate' ? 'stale' : 'request', undefined, NO_NAMES, now);
+      return this.#forward(
+        request,
+        key,
+        reuse === 'validate' ? 'stale' : 'request',
+        undefined,
+        NO_NAMES,
+        now,
+      );
     }
     if (reuse === 'validate') return this.#forward(request, key, 'stale', stored, stored.vary, now);
     if (reuse === 'request') return this.#forward(request, key, 'request', stored, stored.vary, now);
