@@ -14,12 +14,14 @@ export function latin1(bytes: Uint8Array, start: number, end: number): string {
 let scratch = Buffer.allocUnsafeSlow(4096);
 
 /**
- * The same latin1 text with memory of its own, in one piece. Concatenation makes a tree of pieces, and pieces cut from
- * a network read keep that whole read alive: neither is wanted in what is stored for long.
+ * The same text with memory of its own, in one piece. Concatenation makes a tree of pieces, and pieces cut from a network
+ * read keep that whole read alive: neither is wanted in what is stored for long.
  */
 export function copyText(text: string): string {
   if (text.length > scratch.length) scratch = Buffer.allocUnsafeSlow(text.length * 2);
-  return latin1(scratch, 0, scratch.write(text, 0, 'latin1'));
+  const copy = latin1(scratch, 0, scratch.write(text, 0, 'latin1'));
+  // Not latin1, against all promises: then nothing may fall together that differs.
+  return copy === text ? copy : text;
 }
 
 const NEVER = /^\0/;

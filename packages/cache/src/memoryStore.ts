@@ -101,15 +101,16 @@ export class MemoryStore implements CacheStore {
 
   clear(): number {
     const removed = this.#responses;
-    for (let slot = 0; slot < this.#first.length; slot++) {
-      if (this.#first[slot] !== undefined) this.#remove(slot, false);
-    }
+    for (const first of this.#first) if (first !== undefined) discard(first);
+    for (const [slot, tagged] of this.#tagged) for (const tags of tagged) this.#tags.remove(slot, tags);
     // What held a full store need not stay that large.
+    this.#tagged.clear();
     this.#table.clear();
     this.#recency.clear();
     this.#first = [];
     this.#sizes = [];
     this.#free.length = 0;
+    this.#size = this.#resources = this.#responses = 0;
     return removed;
   }
 
@@ -193,11 +194,7 @@ export class MemoryStore implements CacheStore {
     this.#resources--;
     this.#responses -= count;
     if (evicted) this.#evictions += count;
-    first.discarded = true;
-    if (variants !== undefined) {
-      for (const response of variants) response.discarded = true;
-      first.variants = undefined;
-    }
+    discard(first);
     if (this.#tagged.size > 0) this.#removeTags(slot);
     return count;
   }
@@ -238,4 +235,13 @@ export class MemoryStore implements CacheStore {
     if (removed > 0) this.set(first, kept);
     return removed;
   }
+}
+
+/** Whoever still holds what was stored under a key learns that it is not any more. */
+function discard(first: StoredResponse): void {
+  first.discarded = true;
+  const { variants } = first;
+  if (variants === undefined) return;
+  for (const response of variants) response.discarded = true;
+  first.variants = undefined;
 }

@@ -113,3 +113,13 @@ it('property: nothing is ever served to a request that its Vary excludes', () =>
     }),
   );
 });
+
+it('hazard: text that is not latin1, against the rules, is never taken for other text', () => {
+  const cache = new HttpCache();
+  exchange(cache, get('/\u0141', ['Foo', '\u0141']), START, {
+    fields: ['Cache-Control', 'max-age=60', 'Vary', 'Foo'],
+  });
+  expect(exchange(cache, get('/\u0141', ['Foo', 'A']), START, {}).forwarded).toBe(true);
+  expect(exchange(cache, get('/A', ['Foo', '\u0141']), START, {}).forwarded).toBe(true);
+  expect(exchange(cache, get('/\u0141', ['Foo', '\u0141']), START, {}).kind).toBe('hit');
+});
