@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ask, backend, configFor, eventually, startRp, wordBackend } from './run-support.ts';
+import { ask, backend, configFor, connection, eventually, startRp, wordBackend } from './run-support.ts';
 
 const post = (url: string, body?: unknown, method = 'POST') =>
   ask(url, {
@@ -179,5 +179,50 @@ describe('the admin listener', () => {
     ).toBe(403);
     expect((await ask(`${rp.admin}/healthz`)).status).toBe(200);
     expect(rp.stderr).not.toContain(token);
+  });
+
+  it('answers targets that are none with 400, and takes two slashes for a path', async () => {
+    const { url } = await wordBackend('a');
+    const rp = await startRp(configFor([url])).ready();
+    const { port } = new URL(rp.admin);
+    const statusOf = async (target: string): Promise<string> => {
+      const { socket, received } = await connection(Number(port));
+      socket.write(`GET ${target} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n`);
+      await eventually('an answer', () => received() !== '');
+      return received().slice(9, 12);
+    };
+    expect(await statusOf('http://[')).toBe('400');
+    expect(await statusOf('//stats')).toBe('404');
+    expect(await statusOf('http://127.0.0.1/healthz')).toBe('200');
+    expect(rp.log.filter(({ level }) => level === 'error')).toEqual([]);
+  });
+
+  it('shows metrics that a scraper accepts: each described once, no series twice', async () => {
+    const [a, b] = [await wordBackend('a'), await wordBackend('b')];
+    const rp = await startRp(configFor([a.url, b.url], 'cache: { enabled: true }\n')).ready();
+    for (let i = 0; i < 4; i++) await ask(`http://127.0.0.1:${rp.port}/${i}`);
+    const { body } = await ask(`${rp.admin}/metrics`);
+    const lines = body.split('\n').filter(Boolean);
+    const described = (word: string): readonly string[] =>
+      lines.filter((line) => line.startsWith(`# ${word} `)).map((line) => line.split(' ')[2]!);
+    expect(new Set(described('HELP')).size).toBe(described('HELP').length);
+    expect(described('TYPE')).toEqual(described('HELP'));
+    const series = lines.filter((line) => !line.startsWith('#'));
+    const form = /^([a-z_][a-z_0-9]*)((?:\{(?:[a-z_0-9]+="(?:[^"\\\n]|\\.)*",?)+\})?) (?:[0-9.e+-]+|\+Inf)$/u;
+    const names = series
+      .map((line) => form.exec(line))
+      .map((found, at) => {
+        expect(found, series[at]).not.toBeNull();
+        return found!;
+      });
+    expect(new Set(names.map(([, name, labels]) => `${name}${labels}`)).size).toBe(series.length);
+    const known = new Set(described('TYPE'));
+    for (const [, name = ''] of names) {
+      expect(known.has(name) || known.has(name.replace(/_(?:bucket|sum|count)$/u, '')), name).toBe(true);
+    }
+    // Counts end in _total, and nothing else does.
+    const typed = lines.flatMap((line) => /^# TYPE (\S+) (counter|gauge)$/u.exec(line) ?? []);
+    for (let i = 0; i < typed.length; i += 3)
+      expect(typed[i + 1]!.endsWith('_total'), typed[i + 1]).toBe(typed[i + 2] === 'counter');
   });
 });

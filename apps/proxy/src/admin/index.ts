@@ -102,7 +102,7 @@ export class AdminServer {
   async #answer(request: IncomingMessage): Promise<AdminAnswer> {
     try {
       const { headers, method = 'GET' } = request;
-      const url = new URL(request.url ?? '/', 'http://admin.invalid');
+      const url = targetOf(request.url ?? '/');
       const refusal = this.#guard.refusal({
         method,
         path: url.pathname,
@@ -127,4 +127,15 @@ export class AdminServer {
     this.#parts.logger.error({ error: message }, 'an admin request failed');
     return json(500, { error: message });
   }
+}
+
+/**
+ * The target of a request, in origin form mostly; a proxy may send the absolute form (RFC 9112, 3.2).
+ * @throws {AdminError} 400 for what is neither
+ */
+function targetOf(target: string): URL {
+  // Two slashes at the start are a path here, not an authority.
+  const url = URL.parse(target.startsWith('/') ? `http://admin.invalid${target}` : target);
+  if (url === null) throw new AdminError(400, 'the request target is not valid');
+  return url;
 }
