@@ -7,7 +7,7 @@ import { ProxyFailure } from '../failure.ts';
 import { ownedChunk, type ChunkSource } from '../read-buffers.ts';
 import type { Runtime } from '../runtime.ts';
 import { Tunnel, type TunnelEnd } from '../tunnel.ts';
-import { GONE_GRACE, MAX_UNSENT } from './bounds.ts';
+import { MAX_UNSENT } from './bounds.ts';
 import type { ExchangePool } from './exchange-pool.ts';
 import { isAskedFor } from './asked-upgrade.ts';
 import type { ClientConnection } from '../listener.ts';
@@ -37,12 +37,7 @@ export class Http1Connection extends Http1Life implements RequestSink, ResponseT
   #refusedVersion = '';
   /** Monotonic milliseconds when the head that is being read began. */
   #headSince = 0;
-  /** Everything of the current request was read. */
-  #requestRead = true;
   #keepAlive = true;
-  /** Bytes of the response at the last look at a half-closed client, and looks since it took something. */
-  #goneMark = 0;
-  #goneLooks = 0;
 
   constructor(
     runtime: Runtime,
@@ -70,7 +65,7 @@ export class Http1Connection extends Http1Life implements RequestSink, ResponseT
 
   get readiness(): 'read' | 'wait' | 'drop' {
     if (this.state.current === closing) return 'drop';
-    return this.#requestRead && (this.#exchange?.active === true || this.#behind) ? 'wait' : 'read';
+    return this.requestRead && (this.#exchange?.active === true || this.#behind) ? 'wait' : 'read';
   }
 
   /** The client asks faster than it reads: its next requests wait, or their responses would pile up in memory. */
@@ -85,14 +80,14 @@ export class Http1Connection extends Http1Life implements RequestSink, ResponseT
   readingPauses(): void {
     const state = this.state.current;
     if (this.#exchanging) {
-      if (!this.#requestRead) {
+      if (!this.requestRead) {
         if (this.halfClosed) return this.gone('end of stream within a request');
         this.streaming(true);
       }
       this.#exchange!.flushRequest();
     } else if (state === writingResponse) {
       // Answered before the request was read: what follows cannot be told from a next request (RFC 9112 §9.3).
-      if (!this.#requestRead) this.close();
+      if (!this.requestRead) this.close();
     } else if (this.halfClosed) {
       if (state !== closing && !this.#waitsForDrain) this.close();
     } else if (state === idle && !this.#reader.idle) {
@@ -106,7 +101,7 @@ export class Http1Connection extends Http1Life implements RequestSink, ResponseT
     if (this.state.current === idle) this.state.go(readingRequest);
     this.state.go(forwarding);
     this.request = head;
-    this.#requestRead = false;
+    this.requestRead = false;
     this.#keepAlive = head.keepAlive;
     // A client that expects a 100 waits for the backend, so its body is not late before that came.
     if (head.framing === BodyFraming.none || head.expectContinue) this.#waitForResponse();
@@ -121,7 +116,7 @@ export class Http1Connection extends Http1Life implements RequestSink, ResponseT
   }
 
   requestEnd(trailers: string[] | undefined): void {
-    this.#requestRead = true;
+    this.requestRead = true;
     this.streaming(false);
     if (this.deadline.awaitsBody) this.#waitForResponse();
     // Nothing more has to be held back; and only a socket that is read tells that its client has left.
@@ -149,7 +144,7 @@ export class Http1Connection extends Http1Life implements RequestSink, ResponseT
       this.state.go(readingRequest);
       since = this.runtime.now;
     }
-    this.#requestRead = false;
+    this.requestRead = false;
     const { head, version } = refusedRequest(begun);
     this.#refusedVersion = version;
     exchange.refuse(head, failure, since);
@@ -163,25 +158,6 @@ export class Http1Connection extends Http1Life implements RequestSink, ResponseT
     const { request } = this;
     if (request === undefined) return this.#refusedVersion;
     return request.minor === 0 ? 'HTTP/1.0' : 'HTTP/1.1';
-  }
-
-  /** The body makes progress, or is due from now on. */
-  continued(): void {
-    const due = this.deadline.awaitsBody || (this.deadline.awaitsNothing && !this.readingPaused);
-    if (due && !this.#requestRead) this.deadline.body();
-  }
-
-  pauseRequest(): void {
-    if (this.readingPaused) return;
-    this.pause();
-    // While the backend is the slow one, the client is not to blame.
-    if (this.deadline.awaitsBody) this.deadline.nothing();
-  }
-
-  resumeRequest(): void {
-    if (!this.readingPaused) return;
-    this.resume();
-    this.continued();
   }
 
   // ---- From one exchange to the next -------------------------------------------------------------------------
@@ -206,7 +182,7 @@ export class Http1Connection extends Http1Life implements RequestSink, ResponseT
 
   /** Whether the rest of the request is at hand, so that the connection can go on after an early answer. */
   #willBeRead(): boolean {
-    if (this.#requestRead) return true;
+    if (this.requestRead) return true;
     const head = this.request;
     if (head === undefined || !this.parsing) return false;
     if (head.framing === BodyFraming.none) return true;
@@ -217,8 +193,8 @@ export class Http1Connection extends Http1Life implements RequestSink, ResponseT
     if (outcome === 'clientGone') return this.abort();
     if (this.state.current === closing || this.#tunnel !== undefined) return;
     // The rest of this chunk may hold the rest of the request: decided when it has been parsed.
-    if (!this.#requestRead && this.parsing) return;
-    if (this.#requestRead) this.#next();
+    if (!this.requestRead && this.parsing) return;
+    if (this.requestRead) this.#next();
     else this.close();
   }
 
@@ -268,14 +244,6 @@ export class Http1Connection extends Http1Life implements RequestSink, ResponseT
     return tunnel;
   }
 
-  pauseReading(): void {
-    this.pauseRequest();
-  }
-
-  resumeReading(): void {
-    this.resumeRequest();
-  }
-
   // ---- The end -------------------------------------------------------------------------------------------------
 
   /** Ends now, whatever is under way. */
@@ -303,14 +271,12 @@ export class Http1Connection extends Http1Life implements RequestSink, ResponseT
   protected override ended(): void {
     if (this.#tunnel !== undefined) return this.#tunnel.clientEnded();
     if (this.#exchange?.active !== true) return this.#waitsForDrain ? undefined : this.close();
-    if (!this.#requestRead) return this.gone('end of stream within a request');
+    if (!this.requestRead) return this.gone('end of stream within a request');
     this.#waitForResponse();
   }
 
   #waitForResponse(): void {
-    this.#goneMark = this.#exchange?.bytesOut ?? 0;
-    this.#goneLooks = 0;
-    if (this.halfClosed) this.deadline.gone(GONE_GRACE);
+    if (this.halfClosed) this.deadline.gone(this.#exchange?.bytesOut ?? 0);
     else this.deadline.nothing();
   }
 
@@ -321,11 +287,9 @@ export class Http1Connection extends Http1Life implements RequestSink, ResponseT
    */
   override perhapsGone(): void {
     if (!this.#exchanging) return;
-    const written = this.#exchange!.bytesOut > this.#goneMark || this.socket.writableLength > 0;
+    const written = this.deadline.tookSomething(this.#exchange!.bytesOut) || this.socket.writableLength > 0;
     if (written) return this.#waitForResponse();
-    const asked = this.response.probe();
-    if (!asked && this.#goneLooks > 0) return this.gone('end of stream');
-    this.deadline.gone(GONE_GRACE << Math.min(this.#goneLooks++, 6));
+    if (!this.deadline.lookAgain(this.response.probe())) this.gone('end of stream');
   }
 
   protected override gone(detail: string, cause?: Error): void {
@@ -336,7 +300,7 @@ export class Http1Connection extends Http1Life implements RequestSink, ResponseT
     this.response.drained();
     if (this.#tunnel !== undefined) this.#tunnel.clientDrained();
     else if (this.#exchange?.active === true) this.#exchange.clientDrained();
-    else if (this.state.current !== closing && this.#requestRead) this.#goOn();
+    else if (this.state.current !== closing && this.requestRead) this.#goOn();
   }
 
   protected override closed(): void {

@@ -22,7 +22,9 @@ export abstract class Http1Life implements ClientConnection, DeadlineOwner {
   #buffer: SwitchingBuffer | undefined = undefined;
   #linger: LingeringClose | undefined = undefined;
   protected halfClosed = false;
-  protected readingPaused = false;
+  /** Everything of the current request was read. */
+  protected requestRead = true;
+  #paused = false;
 
   constructor(runtime: Runtime, onClose: (connection: ClientConnection) => void) {
     this.runtime = runtime;
@@ -102,14 +104,34 @@ export abstract class Http1Life implements ClientConnection, DeadlineOwner {
     this.#buffer?.streaming(on);
   }
 
-  protected pause(): void {
-    this.readingPaused = true;
-    this.#socket.pause();
+  /** The body makes progress, or is due from now on. */
+  continued(): void {
+    const due = this.deadline.awaitsBody || (this.deadline.awaitsNothing && !this.#paused);
+    if (due && !this.requestRead) this.deadline.body();
   }
 
-  protected resume(): void {
-    this.readingPaused = false;
+  pauseRequest(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    this.#socket.pause();
+    // While the backend is the slow one, the client is not to blame.
+    if (this.deadline.awaitsBody) this.deadline.nothing();
+  }
+
+  resumeRequest(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
     this.#socket.resume();
+    this.continued();
+  }
+
+  /** The same for a tunnel, whose bytes are no request. */
+  pauseReading(): void {
+    this.pauseRequest();
+  }
+
+  resumeReading(): void {
+    this.resumeRequest();
   }
 
   // ---- The end --------------------------------------------------------------------------------------------------

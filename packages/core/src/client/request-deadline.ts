@@ -1,6 +1,6 @@
 import type { Runtime } from '../runtime.ts';
 import { Timer } from '../timer-wheel.ts';
-import { BODY_PROGRESS } from './bounds.ts';
+import { BODY_PROGRESS, GONE_GRACE } from './bounds.ts';
 
 /** What a client connection waits for. */
 type Waiting = 'nothing' | 'head' | 'body' | 'idle' | 'gone';
@@ -24,6 +24,9 @@ export class RequestDeadline extends Timer {
   #waiting: Waiting = 'nothing';
   /** Bytes of the body since the deadline was last moved. */
   #credit = 0;
+  /** Bytes of the response at the last look at a half-closed client, and looks since it took something. */
+  #taken = 0;
+  #looks = 0;
 
   constructor(runtime: Runtime, owner: DeadlineOwner) {
     super();
@@ -58,9 +61,23 @@ export class RequestDeadline extends Timer {
     this.#wait('idle', delay);
   }
 
-  /** Milliseconds until a client that half-closed is looked at again. */
-  gone(delay: number): void {
-    this.#wait('gone', delay);
+  /** A client that half-closed has taken `bytesOut` bytes of its response so far: it is looked at again soon. */
+  gone(bytesOut: number): void {
+    this.#taken = bytesOut;
+    this.#looks = 0;
+    this.#wait('gone', GONE_GRACE);
+  }
+
+  /** It has `bytesOut` bytes by now, and had less when it was last looked at. */
+  tookSomething(bytesOut: number): boolean {
+    return bytesOut > this.#taken;
+  }
+
+  /** Looks again, ever more rarely. False: it could not be asked whether it is there, and has had its time. */
+  lookAgain(asked: boolean): boolean {
+    if (!asked && this.#looks > 0) return false;
+    this.#wait('gone', GONE_GRACE << Math.min(this.#looks++, 6));
+    return true;
   }
 
   /** So much of a body came; true when it is enough to count (slow body). */
