@@ -8,6 +8,7 @@ export const Tag = {
   sequence: 0x30,
   context0: 0xa0,
   context3: 0xa3,
+  keyIdentifier: 0x80,
   dnsName: 0x82,
   ipAddress: 0x87,
 } as const;
@@ -87,6 +88,8 @@ export function oidHex(content: Uint8Array): string {
 /** The object identifiers this package knows, as hex of their DER content. */
 export const Oid = {
   keyUsage: '551d0f',
+  subjectKeyIdentifier: '551d0e',
+  authorityKeyIdentifier: '551d23',
   subjectAltName: '551d11',
   rsaEncryption: '2a864886f70d010101',
   ecPublicKey: '2a8648ce3d0201',

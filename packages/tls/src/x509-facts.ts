@@ -14,6 +14,9 @@ export interface X509Facts {
   /** iPAddress entries as text. */
   readonly ipAddresses: readonly string[];
   readonly publicKey: PublicKeyFacts;
+  /** Identifiers of the own key and of the issuer's (RFC 5280 §4.2.1.1, §4.2.1.2) as hex, '' where there are none. */
+  readonly keyId: string;
+  readonly issuerKeyId: string;
 }
 
 /** The kind and size of the subject's public key. */
@@ -35,20 +38,39 @@ export function x509Facts(der: Uint8Array): X509Facts {
   let keyUsage: number | undefined;
   const dnsNames: string[] = [];
   const ipAddresses: string[] = [];
+  let keyId = '';
+  let issuerKeyId = '';
   while (tbs.next()) {
     if (tbs.tag !== Tag.context3) continue;
     const extensions = tbs.inner().expect(Tag.sequence).inner();
     while (extensions.next()) {
       const extension = extensions.inner();
       const oid = oidHex(extension.expect(Tag.oid).content());
-      if (oid !== Oid.keyUsage && oid !== Oid.subjectAltName) continue;
+      if (!wanted.has(oid)) continue;
       extension.next();
       if (extension.tag === Tag.boolean) extension.expect(Tag.octetString);
-      if (oid === Oid.keyUsage) keyUsage = extension.inner().expect(Tag.bitString).content()[1] ?? 0;
+      if (oid === Oid.subjectKeyIdentifier) keyId = hex(extension.inner().expect(Tag.octetString).content());
+      else if (oid === Oid.authorityKeyIdentifier)
+        issuerKeyId = issuerKey(extension.inner().expect(Tag.sequence).inner());
+      else if (oid === Oid.keyUsage) keyUsage = extension.inner().expect(Tag.bitString).content()[1] ?? 0;
       else readNames(extension.inner().expect(Tag.sequence).inner(), dnsNames, ipAddresses);
     }
   }
-  return { signatureOid, keyUsage, dnsNames, ipAddresses, publicKey };
+  return { signatureOid, keyUsage, dnsNames, ipAddresses, publicKey, keyId, issuerKeyId };
+}
+
+const wanted: ReadonlySet<string> = new Set([
+  Oid.keyUsage,
+  Oid.subjectAltName,
+  Oid.subjectKeyIdentifier,
+  Oid.authorityKeyIdentifier,
+]);
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+
+/** The identifier comes first, if there is one. */
+function issuerKey(identifier: DerReader): string {
+  return identifier.next() && identifier.tag === Tag.keyIdentifier ? hex(identifier.content()) : '';
 }
 
 function readNames(names: DerReader, dnsNames: string[], ipAddresses: string[]): void {

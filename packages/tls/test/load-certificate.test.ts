@@ -1,7 +1,10 @@
+import { X509Certificate } from 'node:crypto';
 import { chmodSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { CertificateError, type CertificateSource, loadCertificate, loadCertificates } from '@rp/tls';
-import { Authority, inDays } from './support/authority.ts';
+import { Findings, checkChain, type ParsedCertificate } from '../src/certificate-checks.ts';
+import { x509Facts } from '../src/x509-facts.ts';
+import { Authority, inDays, type Issued } from './support/authority.ts';
 
 const authority = new Authority();
 afterAll(() => authority.close());
@@ -148,6 +151,23 @@ describe('the chain', () => {
       const cert = authority.write('impostor.pem', leaf.leafPem + impostor.leafPem);
       expect(codesOf({ cert, key: leaf.key })).toContain('error TLS_CHAIN_ORDER');
     }
+  });
+
+  it('looks at no more than a thousand signatures of one load, where identifiers tell whose they are', () => {
+    const parse = (pem: string, damage = 0): ParsedCertificate => {
+      const der = Buffer.from(new X509Certificate(pem).raw);
+      der[der.length - 1]! ^= damage;
+      return { x509: new X509Certificate(der), facts: x509Facts(der) };
+    };
+    const refused = (leaf: Issued, verified: number): boolean => {
+      const findings = new Findings();
+      const chain = [parse(leaf.leafPem, 1), parse(authority.intermediatePem)];
+      checkChain(chain, 'x.pem', findings, new Set(Array.from({ length: verified }, (_, i) => String(i))));
+      return findings.failed;
+    };
+    const bare = authority.issue('bare.example', { bare: true });
+    expect([refused(good, 0), refused(good, 999), refused(good, 1_000)]).toEqual([true, true, false]);
+    expect([refused(bare, 0), refused(bare, 1_000)]).toEqual([true, true]);
   });
 
   it('accepts the root at the end, with a warning', () => {
