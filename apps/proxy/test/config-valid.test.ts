@@ -21,6 +21,7 @@ describe('a valid file', () => {
     const config = valid(MINIMAL);
     expect(config.limits).toEqual({
       maxConnections: 10_000,
+      onMaxConnections: 'refuse',
       perAddress: 0,
       requestLine: 8 * 1024,
       headers: 32 * 1024,

@@ -156,12 +156,7 @@ describe('options that could have no effect are refused', () => {
     expect(others).toEqual([]);
     expect(mistake!.message).toContain(expected);
   });
-
-  it('limits.onMaxConnections, which Node cannot do', () => {
-    expect(mistakes(`${MINIMAL}limits: { onMaxConnections: pause }\n`)[0]!.path).toBe(
-      'limits.onMaxConnections',
-    );
-  });
+});
 });
 
 describe('what a running listener cannot change in place', () => {

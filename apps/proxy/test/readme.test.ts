@@ -21,7 +21,8 @@ describe('the README', () => {
     );
     const { plan } = (await import(path)) as { plan: Plan };
     expect(plan.added).toEqual(['listeners[0.0.0.0:8081]']);
-    expect(plan.needsRestart).toEqual(['listeners[0.0.0.0:8081]', 'listeners[0.0.0.0:8080]']);
+    expect(plan.removed).toEqual(['listeners[0.0.0.0:8080]']);
+    expect(plan.needsRestart).toEqual([]);
   });
 
   it('shows a message as it really is', () => {

@@ -87,6 +87,35 @@ describe('limits over all workers, with real threads', () => {
     },
   );
 
+  it('of client connections let others wait, where that is wanted, and serve them when there is room', async () => {
+    const { url } = await holding(false);
+    const rp = await startRp(
+      configFor([url], 'limits: { maxConnections: 6, onMaxConnections: wait }\n'),
+    ).ready();
+    const all = await Promise.all(Array.from({ length: 20 }, () => connection(rp.port)));
+    for (const one of all) one.socket.write(REQUEST);
+    const served = () => all.filter((one) => one.received().includes(' 200 '));
+    await eventually('six answers', () => served().length === 6);
+    expect((await rp.stats()).connections).toMatchObject({ open: 6, refused: 0 });
+    for (let count = 6; count < 20; count++) {
+      served()
+        .find((one) => !one.closed())!
+        .socket.destroy();
+      await eventually('the next one', () => served().length === count + 1);
+      expect((await rp.stats()).connections.open).toBeLessThanOrEqual(6);
+    }
+    // The option is taken over by a reload: then who comes is told.
+    rp.write(configFor([url], 'limits: { maxConnections: 6 }\n'));
+    rp.signal('SIGHUP');
+    await rp.said('reloaded');
+    await eventually('a refusal', async () => {
+      const one = await connection(rp.port);
+      one.socket.write(REQUEST);
+      await eventually('its answer', () => one.received() !== '');
+      return one.received().includes(' 503 ');
+    });
+  });
+
   it('of least-connections count the requests of all workers', async () => {
     const backends = await Promise.all([holding(true), holding(true), holding(true)]);
     const upstream = '    algorithm: least-connections\n    pool: { maxConnections: 100 }\n';

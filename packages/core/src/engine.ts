@@ -132,11 +132,12 @@ export class Engine {
     this.#leaving.add(listener);
   }
 
-  /** Asks again whose turn it is to accept; see `AcceptTurns`. */
+  /** Asks again whether to accept: whose turn it is (see `AcceptTurns`), and whether there is room to wait for. */
   reconsider(): void {
-    const { turns } = this.runtime;
-    if (turns === undefined) return;
-    const accepting = turns.mayAccept(this.#connections.load);
+    const { turns, waitsForRoom } = this.runtime;
+    if (turns === undefined && !waitsForRoom && this.#accepting) return;
+    const hasTurn = turns === undefined || turns.mayAccept(this.#connections.load);
+    const accepting = hasTurn && (!waitsForRoom || this.#connections.hasRoom());
     if (accepting === this.#accepting) return;
     this.#accepting = accepting;
     for (const listener of this.#listeners) listener.accepting(accepting);
@@ -145,6 +146,7 @@ export class Engine {
   /** Leaves nothing to others any more: before this engine's copies of their sockets are closed. */
   acceptAll(): void {
     this.runtime.turns = undefined;
+    this.runtime.waitsForRoom = false;
     this.#accepting = true;
     for (const listener of this.#listeners) listener.accepting(true);
   }

@@ -42,6 +42,8 @@ export class Runtime {
   addresses: SharedAddresses | undefined = undefined;
   /** Who accepts, where several engines listen on copies of one socket; undefined: this one always does. */
   turns: AcceptTurns | undefined = undefined;
+  /** Over the limit, connections wait in the kernel's queue rather than getting 503, where the listener can do that. */
+  waitsForRoom = false;
   /** Shutting down: no connection outlives its current exchange. */
   draining = false;
   /** Near a limit of the process: new requests get 503. */

@@ -97,6 +97,10 @@ export class WorkerEngine {
     this.#useCache(config.cache);
     this.engine.apply(settingsOf(config, (name) => upstreams.get(name)!.upstream));
     this.#watch.apply(config.overload, config.limits.maxConnections);
+    if (!this.engine.runtime.draining) {
+      this.engine.runtime.waitsForRoom = config.limits.onMaxConnections === 'wait';
+      this.engine.reconsider();
+    }
     for (const [name, running] of this.#upstreams) if (upstreams.get(name) !== running) running.close();
     this.#upstreams = upstreams;
   }

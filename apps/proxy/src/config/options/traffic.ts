@@ -41,6 +41,7 @@ export interface Timeouts {
 /** What the proxy accepts; sizes in bytes. */
 export interface Limits {
   readonly maxConnections: number;
+  readonly onMaxConnections: 'refuse' | 'wait';
   /** 0: no limit. */
   readonly perAddress: number;
   readonly requestLine: number;
@@ -122,10 +123,14 @@ export const timeouts: Section<Timeouts> = section(
 /** `limits` */
 export const limits: Section<Limits> = section('What the proxy accepts.', {
   maxConnections: integer({
-    doc: 'Client connections of the process; further ones get 503 and are closed.',
+    doc: 'Client connections of the process.',
     fallback: 10_000,
     min: 1,
     max: 10_000_000,
+  }),
+  onMaxConnections: choice(['refuse', 'wait'], {
+    doc: 'Further connections get 503 and are closed, or wait in the kernel’s queue until others have ended. Hazard of waiting: clients see nothing but silence.',
+    fallback: 'refuse',
   }),
   perAddress: integer({
     doc: 'Client connections from one address, over all workers; 0: no limit.',
