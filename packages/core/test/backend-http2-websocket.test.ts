@@ -206,3 +206,21 @@ test.each(['HTTP/1.1', 'HTTP/2'])(
     await until(() => pools[0]!.stats().streams === 0);
   },
 );
+
+test('a tunnel is one in flight at its backend until it ends', async () => {
+  const { client, session, front } = await start();
+  expect(front.group.statistics()[0]).toMatchObject({ active: 1, succeeded: 1 });
+  client.half();
+  await until(() => session.of('data').some(({ end }) => end));
+  session.data(1, '', true);
+  session.flush();
+  await until(() => front.group.statistics()[0]?.active === 0);
+  expect(front.group.statistics()[0]).toMatchObject({ active: 0, succeeded: 1, cancelled: 0 });
+});
+
+test('a tunnel whose client is gone as it opens leaves nothing in flight', async () => {
+  const { client, front } = await start();
+  client.socket.resetAndDestroy();
+  await until(() => front.engine.connections === 0);
+  await until(() => front.group.statistics()[0]?.active === 0);
+});

@@ -64,6 +64,7 @@ export interface H2ProxyOptions {
 export interface H2Front {
   readonly engine: Engine;
   readonly pools: Http2BackendPool[];
+  readonly group: UpstreamGroup;
   /** Takes HTTP/1 and h2c. */
   readonly port: number;
 }
@@ -102,7 +103,7 @@ export async function startH2Front(options: H2ProxyOptions): Promise<H2Front> {
   });
   const { port } = await engine.listen({ address: '127.0.0.1', h2c: true });
   onTestFinished(() => engine.close());
-  return { engine, pools, port };
+  return { engine, pools, group, port };
 }
 
 /** What a client got. */

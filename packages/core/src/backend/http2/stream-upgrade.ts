@@ -15,6 +15,7 @@ export abstract class StreamUpgrade extends StreamRequest implements TunnelStrea
   #accept = '';
   protected tunnel: Tunnel | undefined = undefined;
   #over: (() => void) | undefined = undefined;
+  #gone = false;
   #end: StreamTunnelEnd | undefined = undefined;
 
   /** Ends the stream, whatever waits. */
@@ -44,7 +45,10 @@ export abstract class StreamUpgrade extends StreamRequest implements TunnelStrea
     this.#end = new StreamTunnelEnd(this);
     const tunnel = downstream.openTunnel(switched, this.#end);
     this.tunnel = tunnel;
-    this.#over = exchange.tunnelled();
+    const over = exchange.tunnelled();
+    // It may have ended while it was being opened.
+    if (this.#gone) return over();
+    this.#over = over;
     if (endStream) tunnel.backendEnded();
   }
 
@@ -73,6 +77,7 @@ export abstract class StreamUpgrade extends StreamRequest implements TunnelStrea
   /** The stream is over. */
   protected tunnelGone(): void {
     this.#end?.detach();
+    this.#gone = true;
     this.#over?.();
     const { tunnel } = this;
     this.tunnel = undefined;
