@@ -128,7 +128,12 @@ export class MemoryStore implements CacheStore {
 
   shrink(bytes: number): number {
     const before = this.#responses;
-    this.#evictDownTo(Math.max(0, bytes - this.#reserved));
+    const wanted = bytes - this.#reserved;
+    if (wanted <= 0) {
+      this.#evictions += before;
+      return this.clear();
+    }
+    this.#evictDownTo(wanted);
     return before - this.#responses;
   }
 

@@ -82,6 +82,15 @@ describe('memory', () => {
     expect(cache.lookup(get('/9'), START).kind).toBe('hit');
   });
 
+  it('memory pressure: shrink to nothing leaves nothing', () => {
+    const cache = new HttpCache();
+    for (let i = 0; i < 10; i++) put(cache, `/${i}`, [...FRESH, 'Cache-Tag', 'a'], 'x'.repeat(5000));
+    expect(cache.shrink(0)).toBe(10);
+    expect(cache.counts()).toMatchObject({ bytes: 0, resources: 0, responses: 0, evictions: 10 });
+    expect(cache.purger.tag('a')).toBe(0);
+    expect(cache.lookup(get('/9'), START).kind).toBe('miss');
+  });
+
   it('chunks of one byte do not cost an object each', () => {
     const cache = new HttpCache();
     const decision = cache.lookup(get('/'), START);
