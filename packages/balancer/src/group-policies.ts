@@ -54,7 +54,7 @@ export class GroupPolicies {
 
   /**
    * @param state the state word as the attempt ended
-   * @param latencyMs to the head of the response; negative: unknown
+   * @param late an answer came, but not in time
    */
   ended(
     backend: Backend,
@@ -62,7 +62,7 @@ export class GroupPolicies {
     state: number,
     group: readonly Backend[],
     now: number,
-    latencyMs: number,
+    late: boolean,
   ): void {
     if (isOnTrial(state)) this.#trialEnded(backend);
     if (outcome === AttemptOutcome.cancelled) return;
@@ -74,10 +74,15 @@ export class GroupPolicies {
       this.ejection?.failed(backend, group, consecutive, now);
       this.breaker?.failed(backend, consecutive, now);
     } else {
-      if (isLate(outcome, latencyMs, this.#failures)) this.#late(backend, group, state, now);
+      if (late) this.#late(backend, group, state, now);
       else this.#inTime(backend, state, now);
       if ((state & StateBit.halfOpen) !== 0) this.breaker?.succeeded(backend, now);
     }
+  }
+
+  /** @param latencyMs to the head of the response; negative: unknown */
+  isLate(outcome: AttemptOutcome, latencyMs: number): boolean {
+    return isLate(outcome, latencyMs, this.#failures);
   }
 
   #inTime(backend: Backend, state: number, now: number): void {

@@ -144,8 +144,10 @@ export class UpstreamGroup {
   /**
    * The first half of `finished`, for an attempt whose outcome is known long before it ends: a tunnel that was
    * opened, a response that only trickles. It goes on being one in flight until `released`.
+   *
+   * @param trickles counts as late, whatever the latency
    */
-  judged(backend: Backend, outcome: AttemptOutcome, now: number, latencyMs: number): void {
+  judged(backend: Backend, outcome: AttemptOutcome, now: number, latencyMs: number, trickles = false): void {
     const counters = this.#counters;
     const { average, policies } = this.#configuration;
     const ended = backend.counter + outcome;
@@ -157,7 +159,8 @@ export class UpstreamGroup {
     const state = read(this.#cells, backend.cell + Cell.state);
     const unlikely = (state & (blockingBits | unprovenBits)) !== 0;
     if (unlikely && outcome === AttemptOutcome.success) this.#bestEffort.succeeded();
-    policies.ended(backend, outcome, state, this.#set.backends, now, latencyMs);
+    const late = trickles || policies.isLate(outcome, latencyMs);
+    policies.ended(backend, outcome, state, this.#set.backends, now, late);
   }
 
   /** The second half of `finished`: the attempt that was `judged` is over. */

@@ -60,6 +60,26 @@ test('where all backends are late nobody is ejected for it, no circuit opens and
   expect(fleet.changes).toEqual([]);
 });
 
+test('one that trickles is as one that is late: it goes while another is in time, and no circuit opens', () => {
+  const fleet = new Fleet({ slowStart: false });
+  const trickle = (position: number): void => {
+    fleet.start(fleet.backend(position));
+    fleet.group.judged(fleet.backend(position), AttemptOutcome.success, fleet.now, 5, true);
+    fleet.group.released(fleet.backend(position));
+  };
+  for (let i = 0; i < 60; i++) trickle(0);
+  expect(fleet.changes).toEqual(['0: inService -> ejected (late)']);
+  const all = new Fleet({ slowStart: false });
+  for (let i = 0; i < 60; i++)
+    for (const position of [0, 1, 2]) {
+      all.start(all.backend(position));
+      all.group.judged(all.backend(position), AttemptOutcome.success, all.now, 5, true);
+      all.group.released(all.backend(position));
+    }
+  // The first to come was late while the others were still thought to be in time.
+  expect(all.changes.filter((change) => !change.startsWith('0:'))).toEqual([]);
+});
+
 test('one that is late on probation is ejected again; one that is suspected and late serves', () => {
   const fleet = new Fleet({ ...off, failures: { slowMs: 200 }, ejection: { maxEjectionPercent: 50 } });
   const late = (position: number): void => {

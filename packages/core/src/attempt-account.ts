@@ -24,10 +24,11 @@ export class AttemptAccount {
     upstream!.balancer.started(backend!.target, now);
   }
 
-  judge(outcome: AttemptOutcome, attempt: AccountedAttempt, now: number): void {
+  /** @param trickles it is a success, but none to be proud of */
+  judge(outcome: AttemptOutcome, attempt: AccountedAttempt, now: number, trickles: boolean): void {
     if (!this.#open || this.#judged) return;
     this.#judged = true;
-    attempt.upstream!.balancer.judged(attempt.backend!.target, outcome, now, latency(attempt, now));
+    attempt.upstream!.balancer.judged(attempt.backend!.target, outcome, now, latency(attempt, now), trickles);
   }
 
   close(outcome: AttemptOutcome, attempt: AccountedAttempt, now: number): void {

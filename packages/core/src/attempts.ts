@@ -313,9 +313,9 @@ export class Attempts implements ConnectionWaiter<BackendStream> {
     this.#account.close(outcome, this.#exchange, this.#runtime.now);
   }
 
-  /** What there is to say of the attempt is known already, though it goes on. */
-  judge(outcome: AttemptOutcome): void {
-    this.#account.judge(outcome, this.#exchange, this.#runtime.now);
+  /** The response comes too slowly: that is held against its backend, and it goes on all the same. */
+  trickles(): void {
+    this.#account.judge(AttemptOutcome.success, this.#exchange, this.#runtime.now, true);
   }
 
   /**
@@ -325,7 +325,7 @@ export class Attempts implements ConnectionWaiter<BackendStream> {
    */
   tunnelled(): () => void {
     this.connection = undefined;
-    this.judge(AttemptOutcome.success);
+    this.#account.judge(AttemptOutcome.success, this.#exchange, this.#runtime.now, false);
     this.#releaseRetry();
     return this.#account.leaveOpen(this.#exchange);
   }

@@ -87,8 +87,7 @@ export class BackendResponse implements BackendReader {
     const exchange = this.#exchange;
     if (exchange.cache !== undefined) exchange.cache.body(chunk, view, source);
     exchange.bytesOut += view.bodyLength;
-    if (this.#rate.isTooSlow(view.bodyLength, this.#runtime.now))
-      this.#attempts.judge(AttemptOutcome.timedOut);
+    if (this.#rate.isTooSlow(view.bodyLength, this.#runtime.now)) this.#attempts.trickles();
     if (!exchange.downstream.sendBody(chunk, view, source)) {
       // Those who read along are not to wait for a slow client: it is behind by no more than one stored body.
       if (exchange.cache?.outrunsClient === true) return;

@@ -63,8 +63,8 @@ export interface Balancer<B extends BackendTarget = BackendTarget> {
   pick(context: PickContext, tried: readonly B[] | undefined): B | undefined;
   started(backend: B, now: number): void;
   finished(backend: B, outcome: AttemptOutcome, now: number, latencyMs: number): void;
-  /** The first half of `finished`, where the outcome is known long before the end, */
-  judged(backend: B, outcome: AttemptOutcome, now: number, latencyMs: number): void;
+  /** The first half of `finished`, where the outcome is known long before the end (`trickles`: and it is a bad one), */
+  judged(backend: B, outcome: AttemptOutcome, now: number, latencyMs: number, trickles: boolean): void;
   /** and the second half, at the end. */
   released(backend: B): void;
   /** False: picked before, but not to be used any more. */

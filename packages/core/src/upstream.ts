@@ -23,8 +23,8 @@ export interface UpstreamOptions {
   /** Whether an answer with this status (500 to 599) is one to ask another backend for instead. Default: none is. */
   readonly repeats?: (status: number) => boolean;
   /**
-   * Bytes per second; a response body that comes more slowly counts as a failure of its backend, and goes on all the
-   * same. 0 (default): none does. Not for bodies that are slow by nature (`text/event-stream` is left out by itself).
+   * Bytes per second; a response body that comes more slowly counts as a late answer of its backend, and goes on all
+   * the same. 0 (default): none does. Not for bodies that are slow by nature (`text/event-stream` is left out by itself).
    */
   readonly minRate?: number;
   /** Makes the pool of a backend, once, when it is first chosen. */

@@ -131,8 +131,8 @@ describe('a backend whose bodies trickle', () => {
     expect((await client.response()).body.toString()).toBe('x'.repeat(20));
     expect(both.proxy.group.statistics()[0]).toMatchObject({
       ejected: true,
-      timedOut: 1,
-      succeeded: 0,
+      timedOut: 0,
+      succeeded: 1,
       active: 0,
     });
     client.destroy();

@@ -241,7 +241,7 @@ export const passiveHealth: Section<PassiveHealth> = section(
       max: 3_600_000,
     }),
     minRate: size({
-      doc: 'Counts answers whose body comes more slowly than this many bytes per second as failures; `0B`: none. They go on all the same, and time that a slow client takes does not count. Hazard: bodies that are slow by nature (`text/event-stream` is left out by itself).',
+      doc: 'Counts answers whose body comes more slowly than this many bytes per second as late; `0B`: none. They go on all the same, and time that a slow client takes does not count. Hazard: bodies that are slow by nature (`text/event-stream` is left out by itself).',
       fallback: '0B',
       min: 0,
     }),
