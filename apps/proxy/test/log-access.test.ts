@@ -65,9 +65,7 @@ describe('a line of the access log', () => {
       requestId: 'id',
       referer: 'http://r/',
       userAgent: 'curl/8',
-      headerTime: 0,
       queueTime: 0.1,
-      connectTime: 2,
       firstByteTime: 1.2345,
     };
     expect(JSON.parse(line('json', { ...full, errorCode: 'BACKEND_RESET' }))).toEqual({

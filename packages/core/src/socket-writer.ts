@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { writeDirectly } from './direct-write.ts';
 import type { BodyView } from './downstream.ts';
 import { flushQueue, type Flushable } from './flush-queue.ts';
-import { HEADROOM, type ChunkSource } from './read-buffers.ts';
+import { HEADROOM, READ_SIZE, type ChunkSource } from './read-buffers.ts';
 
 /** Bodies up to this many bytes wait, with their head, for the end of the turn. */
 const SMALL = 4_096;
@@ -15,8 +15,9 @@ const MAX_PENDING = 65_536;
 /**
  * Where a message is put together that leaves in one write. One for the thread: the kernel nearly always takes a
  * message whole, and then the memory serves the next one; a new buffer for each would keep the garbage collector busy.
+ * What one read brings fits in with the head of a chunk around it.
  */
-let workspace = Buffer.allocUnsafeSlow(65_536);
+let workspace = Buffer.allocUnsafeSlow(READ_SIZE + 1_024);
 
 /** Told of every write, to notice a peer that takes nothing. */
 export interface WriteListener {

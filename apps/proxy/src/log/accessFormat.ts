@@ -74,9 +74,7 @@ export class JsonFormatter implements AccessFormatter {
     if (record.requestId !== '') line += `,"requestId":${jsonString(record.requestId)}`;
     if (referer !== '') line += `,"referer":${jsonString(maskTarget(referer))}`;
     if (userAgent !== '') line += `,"userAgent":${this.#userAgents.json(userAgent)}`;
-    if (record.headerTime >= 0) line += `,"headerTime":${ms(record.headerTime)}`;
     if (record.queueTime >= 0) line += `,"queueTime":${ms(record.queueTime)}`;
-    if (record.connectTime >= 0) line += `,"connectTime":${ms(record.connectTime)}`;
     if (record.firstByteTime >= 0) line += `,"firstByteTime":${ms(record.firstByteTime)}`;
     if (record.errorCode !== '') line += `,"error":${jsonString(record.errorCode)}`;
     return `${line}}\n`;

@@ -35,12 +35,8 @@ export class AccessRecord {
   host = '';
   userAgent = '';
   referer = '';
-  /** Milliseconds until the request head was whole. */
-  headerTime = -1;
-  /** Milliseconds waited for a connection of the pool. */
+  /** Milliseconds from the request until a connection to the backend was ready, a pooled or a new one. */
   queueTime = -1;
-  /** Milliseconds a new backend connection took. */
-  connectTime = -1;
   /** Milliseconds from the request to the first byte of the backend's response. */
   firstByteTime = -1;
   /** Code of the failure that ended the request. */
@@ -65,9 +61,7 @@ export class AccessRecord {
     this.host = '';
     this.userAgent = '';
     this.referer = '';
-    this.headerTime = -1;
     this.queueTime = -1;
-    this.connectTime = -1;
     this.firstByteTime = -1;
     this.errorCode = '';
   }

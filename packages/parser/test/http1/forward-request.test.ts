@@ -83,7 +83,13 @@ test('fields named in Connection, and those that are always hop-by-hop, are remo
     'X-Three: 3',
   );
   expect(connectionOptions(head)).toEqual(['x-one', 'x-two']);
-  expect(forward(head)).toEqual(['GET / HTTP/1.1', 'Host: a', 'X-Three: 3', ...ours('a')]);
+  expect(forward(head)).toEqual([
+    'GET / HTTP/1.1',
+    'Host: a',
+    'Trailer: Checksum',
+    'X-Three: 3',
+    ...ours('a'),
+  ]);
 });
 
 test('Connection cannot remove Host, framing, authorisation, cookies or forwarding fields', () => {

@@ -73,7 +73,6 @@ describe('fieldId', () => {
       'keepAlive',
       'proxyConnection',
       'te',
-      'trailer',
       'transferEncoding',
       'upgrade',
       'http2Settings',
