@@ -157,7 +157,6 @@ describe('options that could have no effect are refused', () => {
     expect(mistake!.message).toContain(expected);
   });
 });
-});
 
 describe('what a running listener cannot change in place', () => {
   const tls = 'certificates: [{ cert: a.pem, key: a.key }]';
