@@ -17,7 +17,6 @@ record.requestId = '0192f3a47bde7c3f8a5d6e1b2c3d4e5f';
 record.host = 'shop.example.com';
 record.userAgent =
   'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36';
-record.headerTime = 0.12;
 record.queueTime = 0;
 record.firstByteTime = 11.876;
 
