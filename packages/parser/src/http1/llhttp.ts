@@ -44,6 +44,15 @@ export const sliceBytes = 65_536;
 // Most heads are smaller than this; a larger slice would copy body bytes that llhttp never sees.
 const headSlice = 4096;
 
+/**
+ * A method that llhttp takes in HTTP/1.x as it takes `POST`, and that we have no use for: when llhttp says that it read
+ * this one, the method is whatever stands in the head. Nothing else has to be remembered about it.
+ */
+const standIn = Buffer.from('SOURCE');
+
+/** llhttp's number of the method that stands for all that it does not know. */
+export const standInMethod = 33;
+
 // A slice can hold at most 10,922 chunks (six bytes each), or 16,384 fields of two spans (four bytes each),
 // of which the limits allow 5,000.
 const tapeEntries = 3 * 12_288;
@@ -121,6 +130,12 @@ export class Llhttp {
       done += slice;
     }
     return Errno.ok;
+  }
+
+  /** Begins a message anew, as if a method had come that this parser takes; a space is next. */
+  beginUnknownMethod(parser: number): void {
+    this.exports.llhttp_reset(parser);
+    this.executeHead(parser, standIn, 0, standIn.length);
   }
 
   /** Runs a parser over a part of a chunked body, at most {@link sliceBytes} long. @returns errno */

@@ -8,7 +8,7 @@ import { latin1 } from './latin1.ts';
 import { resolveLimits, type WireLimits } from './limits.ts';
 import { Errno, llhttp, sliceBytes, type Llhttp, type ParserType } from './llhttp.ts';
 import { FieldReader } from './read-fields.ts';
-import { StartLine } from './start-line.ts';
+import { endOfMethod, StartLine } from './start-line.ts';
 
 const State = { start: 0, head: 1, method: 2, length: 3, close: 4, chunked: 5, done: 6, failed: 7 } as const;
 type State = (typeof State)[keyof typeof State];
@@ -84,7 +84,7 @@ export abstract class MessageParser {
   protected abstract remember(text: string): void;
   /** Why the first `length` bytes of a head that is not complete yet are to be refused already. */
   protected abstract earlyFault(head: HeadBuffer, length: number): WireFailureCode | undefined;
-  /** What llhttp's error means; undefined if the bytes that follow decide (an unknown method). */
+  /** What llhttp's error means; undefined if all that it does not take is the method. */
   protected abstract describe(errno: number, head: HeadBuffer): WireFailureCode | undefined;
 
   /** Length of the longest field on the tape, name and value. */
@@ -268,22 +268,28 @@ export abstract class MessageParser {
   #refuse(chunk: Buffer, start: number, stop: number, end: number, errno: number): ParserEvent {
     const partial = (this.#partial ??= new HeadBuffer());
     const length = partial.length + stop;
-    const { machine } = this;
     const shown = Math.min(start + stop + 1, end);
-    partial.append(chunk, start, shown, machine, 0, machine.input);
+    partial.append(chunk, start, shown, this.machine, 0, this.machine.input);
     // A head that was over a limit before it went wrong is over the limit however it was cut into chunks.
     const code = this.earlyFault(partial, length) ?? this.describe(errno, partial);
     if (code !== undefined) return this.#fail(code);
-    this.#startLine.beginMethod(length);
+    // Any token is a method (RFC 9110 §9.1): what came is read again, from its first byte.
+    this.#partial = new HeadBuffer();
     this.#state = State.method;
-    return this.#readMethod(chunk, start + stop, end);
+    this.#readMethod(partial.bytes, 0, partial.length);
+    return this.execute(chunk, shown, end);
   }
 
+  /** Keeps the method, and lets llhttp read on behind it. */
   #readMethod(chunk: Buffer, start: number, end: number): ParserEvent {
-    const fault = this.#startLine.scanMethod(chunk, start, end);
-    if (fault !== undefined) return this.#fail(fault);
+    const stop = endOfMethod(chunk, start, end, this.#partial!.length);
+    if (typeof stop === 'string') return this.#fail(stop);
+    this.#partial!.append(chunk, start, stop, this.machine, this.machine.used, 0);
     this.position = end;
-    return ParserEvent.needMore;
+    if (stop === end) return ParserEvent.needMore;
+    this.machine.beginUnknownMethod(this.parser);
+    this.#state = State.head;
+    return this.#readHead(chunk, stop, end);
   }
 
   #countLength(start: number, end: number): ParserEvent {

@@ -13,12 +13,12 @@ import { RequestMemo } from './head-memo.ts';
 import { RequestHead } from './heads.ts';
 import { isAuthority } from './host.ts';
 import { fieldExcess, type WireLimits } from './limits.ts';
-import { Errno, ParserType } from './llhttp.ts';
+import { Errno, ParserType, standInMethod } from './llhttp.ts';
 import { MessageParser } from './message-parser.ts';
 import { isNoted } from './read-fields.ts';
 import { formOfTarget, isCleanAfterLlhttp, TargetForm, targetAuthority, targetPath } from './target.ts';
 
-/** By llhttp's number; those of other protocols (Icecast, RTSP, the HTTP/2 preface) are left out. */
+/** By llhttp's number; those of other protocols (Icecast, RTSP, the HTTP/2 preface) are left out: `''`. */
 const methods: readonly string[] =
   'DELETE GET HEAD POST PUT CONNECT OPTIONS TRACE COPY LOCK MKCOL MOVE PROPFIND PROPPATCH SEARCH UNLOCK BIND REBIND UNBIND ACL REPORT MKACTIVITY CHECKOUT MERGE M-SEARCH NOTIFY SUBSCRIBE UNSUBSCRIBE PATCH PURGE MKCALENDAR LINK UNLINK'.split(
     ' ',
@@ -92,8 +92,7 @@ export class RequestParser extends MessageParser {
     if (limits.fieldBytes < limits.headerBytes && this.longestField() > limits.fieldBytes) {
       return 'ERR_FIELDS_TOO_LARGE';
     }
-    const method = methodName(this.#method());
-    if (method === '') return 'ERR_METHOD_UNKNOWN';
+    const method = methodName(this.#method()) || text.slice(0, text.indexOf(' '));
     // llhttp takes several spaces, other protocols' names and versions that are none of ours.
     if (targetAt !== method.length + 1) return 'ERR_BAD_REQUEST_LINE';
     if (targetEnd + 9 !== lineEnd || !text.startsWith(' HTTP/1.', targetEnd)) {
@@ -172,7 +171,6 @@ export class RequestParser extends MessageParser {
 
   /** A line that ends, and says no version that is ours. */
   #lineFault({ bytes, lineEnd }: HeadBuffer): WireFailureCode | undefined {
-    if (methodName(this.#method()) === '') return 'ERR_METHOD_UNKNOWN';
     const version = bytes.toString('latin1', Math.max(0, lineEnd - 10), Math.max(0, lineEnd - 1));
     return version.startsWith(' HTTP/') ? undefined : 'ERR_BAD_REQUEST_LINE';
   }
@@ -182,13 +180,17 @@ export class RequestParser extends MessageParser {
   }
 
   protected override describe(errno: number, head: HeadBuffer): WireFailureCode | undefined {
+    const method = this.#method();
     if (errno === Errno.invalidMethod) return undefined;
     if (errno === Errno.user) return 'ERR_FIELDS_TOO_LARGE';
-    if (this.#method() === pri) return 'ERR_VERSION_UNSUPPORTED';
+    if (method === pri) return 'ERR_VERSION_UNSUPPORTED';
     if (errno === Errno.invalidUrl) return 'ERR_BAD_TARGET';
     const text = head.text();
-    if (errno === Errno.invalidConstant)
-      return methodName(this.#method()) === '' ? 'ERR_METHOD_UNKNOWN' : 'ERR_BAD_REQUEST_LINE';
+    if (errno === Errno.invalidConstant) {
+      // llhttp knows methods of RTSP, and takes them for RTSP alone.
+      const foreign = methodName(method) === '' && method !== standInMethod;
+      return foreign ? undefined : 'ERR_BAD_REQUEST_LINE';
+    }
     if (errno === Errno.invalidVersion) return versionFault(text.slice(text.lastIndexOf(' ')));
     if (!head.hasStartLine) return 'ERR_BAD_REQUEST_LINE';
     return framingFault(errno, text, head);

@@ -1,22 +1,18 @@
 import type { WireFailureCode } from './failure.ts';
 import { isTokenCode } from './field-syntax.ts';
 
+/** Bytes; no registered method has a third of them. */
 const longestMethod = 64;
 
-/**
- * What comes before llhttp can be asked: empty lines; and after it has given up: the rest of a method that
- * it does not know.
- */
+/** What comes before llhttp can be asked: empty lines. */
 export class StartLine {
   readonly #emptyLineBytes: number;
   #emptyBytes: number;
-  #methodLength: number;
 
   /** @param emptyLineBytes how many bytes of empty lines may precede a message */
   constructor(emptyLineBytes: number) {
     this.#emptyLineBytes = emptyLineBytes;
     this.#emptyBytes = 0;
-    this.#methodLength = 0;
   }
 
   /** A message begins, or the connection is a new one. */
@@ -34,20 +30,24 @@ export class StartLine {
     }
     return end;
   }
+}
 
-  /** An unknown method begins with `length` bytes that are a token. */
-  beginMethod(length: number): void {
-    this.#methodLength = length;
+/**
+ * Where in `chunk[start..end)` a method ends, of which `before` bytes came already: at a space, or `end` if it goes on.
+ * Or what is wrong with it: no token (400), or longer than we take (501, RFC 9112 §3).
+ */
+export function endOfMethod(
+  chunk: Buffer,
+  start: number,
+  end: number,
+  before: number,
+): number | WireFailureCode {
+  const first = start - before;
+  for (let at = start; at < end; at++) {
+    const code = chunk[at] as number;
+    if (code === 0x20 && at > first) return at;
+    if (!isTokenCode(code)) return 'ERR_BAD_METHOD';
+    if (at - first >= longestMethod) return 'ERR_METHOD_UNKNOWN';
   }
-
-  /** What is wrong with it: unknown (501) if it is a token, else malformed (400); undefined if it goes on. */
-  scanMethod(chunk: Buffer, start: number, end: number): WireFailureCode | undefined {
-    for (let at = start; at < end; at++) {
-      const code = chunk[at] as number;
-      if (code === 0x20 && this.#methodLength > 0) return 'ERR_METHOD_UNKNOWN';
-      if (!isTokenCode(code)) return 'ERR_BAD_METHOD';
-      if (++this.#methodLength > longestMethod) return 'ERR_METHOD_UNKNOWN';
-    }
-    return undefined;
-  }
+  return end;
 }

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { Errno, llhttp, ParserType, Span } from '../../src/http1/llhttp.ts';
+import { Errno, llhttp, ParserType, Span, standInMethod } from '../../src/http1/llhttp.ts';
 
 const require = createRequire(import.meta.url);
 
@@ -67,6 +67,25 @@ describe('the llhttp build that undici carries', () => {
       machine.executeHead(parser, chunk, 0, chunk.length);
       expect([name, machine.exports.llhttp_get_method(parser)]).toEqual([name, number]);
       machine.exports.llhttp_reset(parser);
+    }
+    machine.close(parser);
+  });
+
+  test('takes the method that stands for unknown ones like any other, with any body', () => {
+    const machine = llhttp();
+    const parser = machine.open(ParserType.request);
+    const tails = [
+      '',
+      'Content-Length: 3\r\n',
+      'Transfer-Encoding: chunked\r\n',
+      'Connection: upgrade\r\nUpgrade: x\r\n',
+    ];
+    for (const tail of tails) {
+      const chunk = Buffer.from(` / HTTP/1.1\r\n${tail}\r\n`);
+      machine.beginUnknownMethod(parser);
+      expect([tail, machine.executeHead(parser, chunk, 0, chunk.length)]).toEqual([tail, Errno.paused]);
+      expect([machine.complete, machine.stoppedAt(parser)]).toEqual([true, chunk.length]);
+      expect(machine.exports.llhttp_get_method(parser)).toBe(standInMethod);
     }
     machine.close(parser);
   });
