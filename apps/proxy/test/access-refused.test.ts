@@ -30,7 +30,7 @@ describe('the access log has what is refused before it is a request', () => {
   test.each([
     ['/bad-field', 'GET /bad-field HTTP/1.1\r\nX : 1\r\n\r\n', { status: 400, error: 'BAD_REQUEST' }],
     ['/version', 'GET /version HTTP/3.0\r\n\r\n', { status: 505, version: 'HTTP/3.0' }],
-    ['/a?token=***', 'BREW /a?token=hush HTTP/1.1\r\nCookie: hush\r\n\r\n', { status: 501, method: 'BREW' }],
+    ['/a?token=***', 'BREW /a?token=hush HTTP/1.1\r\nCookie: hush\r\n\r\n', { status: 400, method: 'BREW' }],
     ['\x16\x03\x01', '\x16\x03\x01\x00\r\n\r\n', { status: 400, method: '' }],
   ])('%j', async (target, bytes, more) => {
     const answer = await say(bytes);

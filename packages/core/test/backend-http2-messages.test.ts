@@ -2,7 +2,7 @@ import { SettingId } from '@rp/parser';
 import http from 'node:http';
 import type { IncomingHttpHeaders } from 'node:http2';
 import { expect, test } from 'vitest';
-import { RawClient } from './support/client.ts';
+import { RawClient, status } from './support/client.ts';
 import { startFrameBackend, type BackendFrame, type FrameSession } from './support/frame-backend.ts';
 import { connectH2, exchange, startH2Front, type H2Answer } from './support/h2-backend.ts';
 import { turns, until } from './support/wait.ts';
@@ -91,6 +91,33 @@ test.each(cut)('a response that goes wrong after its first bytes is cut: %s', as
   expect(headers[':status']).toBe(200);
   expect(code).not.toBe(0);
 });
+
+test.each(['BREW', 'get', 'VERSION-CONTROL', 'DESCRIBE', "!#$%&'*+-.^_`|~"])(
+  'a method of a client of HTTP/1 that nobody knows: %s',
+  async (method) => {
+    const backend = await startFrameBackend(({ stream, end }, { writer }) => {
+      if (end) writer.headers(stream, [':status', '204'], true);
+    });
+    const { port } = await startH2Front({ backends: [backend.port] });
+    const client = await RawClient.connect(port);
+    client.write(
+      `${method} /a HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc${method} /b HTTP/1.1\r\nHost: a\r\n\r\n`,
+    );
+    expect((await client.responses(2)).map(status)).toEqual([204, 204]);
+    const [session] = backend.sessions;
+    expect(session!.of('headers').map(({ fields, end }) => [fields[1], end])).toEqual([
+      [method, false],
+      [method, true],
+    ]);
+    expect(
+      session!
+        .of('data')
+        .map(({ bytes }) => bytes.toString())
+        .join(''),
+    ).toBe('abc');
+    client.destroy();
+  },
+);
 
 test('interim responses and a response without a body reach the client', async () => {
   const backend = await startFrameBackend(({ type, stream }, { writer }) => {

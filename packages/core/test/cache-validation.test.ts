@@ -262,10 +262,18 @@ describe('§4.3.5 HEAD', () => {
 
 describe('§4.4 invalidation', () => {
   const seen = put(fresh);
-  it.each(['POST', 'PUT', 'DELETE', 'PATCH'])('%s that succeeds', (method) =>
+  it.each(['POST', 'PUT', 'DELETE', 'PATCH', 'BREW', 'get'])('%s that succeeds', (method) =>
     scenario([
       seen,
       { method, ask: ['Content-Length: 0'], reply: ['204 X'], by: 'backend' },
+      again('backend'),
+    ]),
+  );
+  it.each(['BREW', 'get'])('%s, which nobody knows, and nothing of it is stored', (method) =>
+    scenario([
+      seen,
+      { method, reply: ['200 OK', fresh], by: 'backend' },
+      { method, reply: ['200 OK', fresh], by: 'backend' },
       again('backend'),
     ]),
   );

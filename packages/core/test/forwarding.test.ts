@@ -1,8 +1,10 @@
+import type { AccessLog } from '@rp/core';
 import { describe, expect, it } from 'vitest';
 import { ask, RawClient, status } from './support/client.ts';
 import { field, names } from './support/message.ts';
 import { startPair } from './support/proxy.ts';
 import { ok } from './support/backend.ts';
+import { until } from './support/wait.ts';
 
 describe('fields of a request', () => {
   it('reach the backend with name case, order and value unchanged, and ours are added once', async () => {
@@ -142,7 +144,18 @@ describe('fields of a response', () => {
 });
 
 describe('methods', () => {
-  it.each(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'QUERY', 'PROPFIND', 'PURGE'])(
+  const known = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'QUERY', 'PROPFIND', 'PURGE'];
+  const unknown = [
+    'BREW',
+    'X-CUSTOM',
+    'VERSION-CONTROL',
+    'get',
+    'DESCRIBE',
+    'SOURCE',
+    "!#$%&'*+-.^_`|~",
+    'A'.repeat(64),
+  ];
+  it.each([...known, ...unknown])(
     '%s is forwarded with its body, framed by what was parsed alone',
     async (method) => {
       const { backend, proxy } = await startPair();
@@ -171,6 +184,21 @@ describe('methods', () => {
       client.destroy();
     },
   );
+
+  it('an unknown one is forwarded byte by byte, between known ones, and logged', async () => {
+    const lines: string[] = [];
+    const accessLog: AccessLog = { log: ({ request }) => void lines.push(request.method) };
+    const { backend, proxy } = await startPair({}, { accessLog });
+    const client = await RawClient.connect(proxy.port);
+    const requests = ['GET /1', 'BREW /2', 'DELETE /3', 'DESCRIBE /4', 'GET /5'];
+    for (const byte of requests.map((line) => `${line} HTTP/1.1\r\nHost: a\r\n\r\n`).join(''))
+      client.write(byte);
+    await client.responses(requests.length);
+    expect(backend.requests.map(({ start }) => start)).toEqual(requests.map((line) => `${line} HTTP/1.1`));
+    await until(() => lines.length === requests.length);
+    expect(lines).toEqual(['GET', 'BREW', 'DELETE', 'DESCRIBE', 'GET']);
+    client.destroy();
+  });
 
   it('TRACE and CONNECT are refused and never forwarded', async () => {
     const { backend, proxy } = await startPair();

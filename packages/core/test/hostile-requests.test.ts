@@ -63,7 +63,17 @@ const refused: readonly (readonly [string, string, number])[] = [
   ['a target without slash', 'GET a HTTP/1.1\r\nHost: a\r\n\r\n', 400],
   ['another version', 'GET / HTTP/1.2\r\nHost: a\r\n\r\n', 505],
   ['the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 505],
-  ['an unknown method', 'BREW / HTTP/1.1\r\nHost: a\r\n\r\n', 501],
+  ['a method without end', `${'A'.repeat(65)} / HTTP/1.1\r\nHost: a\r\n\r\n`, 501],
+  ['a method that is no token', 'BR@W / HTTP/1.1\r\nHost: a\r\n\r\n', 400],
+  ['NUL in a method', 'GET\x00 / HTTP/1.1\r\nHost: a\r\n\r\n', 400],
+  ['a tab in a method', 'G\tET / HTTP/1.1\r\nHost: a\r\n\r\n', 400],
+  ['a tab behind an unknown method', 'BREW\t/ HTTP/1.1\r\nHost: a\r\n\r\n', 400],
+  ['bare LF behind an unknown method', 'BREW\n/ HTTP/1.1\r\nHost: a\r\n\r\n', 400],
+  [
+    'CL.TE with an unknown method',
+    `BREW / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n${smuggled}`,
+    400,
+  ],
   ['no HTTP at all', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', 400],
   ['an unknown expectation', get('Expect: 200-ok\r\n'), 417],
 ];

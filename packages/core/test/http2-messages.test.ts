@@ -53,7 +53,24 @@ describe('requests become HTTP/1.1 (RFC 9113 §8.3.1)', () => {
     expect(backend.requests[1]!.trailers).toEqual([['x-sum', '6']]);
   });
 
+  test.each(['BREW', 'get', 'VERSION-CONTROL', "!#$%&'*+-.^_`|~"])(
+    '%s, which nobody knows',
+    async (method) => {
+      const { connect, backend } = await startH2();
+      const client = await connect();
+      const stream = client.request(get(method, '/a'), false);
+      client.data(stream, 'abc', true);
+      expect(value((await client.result(stream)).fields, ':status')).toBe('200');
+      await client.result(client.request(get(method, '/b')));
+      expect(backend.requests.map(({ start, body }) => [start, body.toString()])).toEqual([
+        [`${method} /a HTTP/1.1`, 'abc'],
+        [`${method} /b HTTP/1.1`, ''],
+      ]);
+    },
+  );
+
   test.each([
+    ['a method with more behind it', get('BREW / HTTP/1.1')],
     ['a connection-specific field', [...get(), 'connection', 'keep-alive']],
     ['transfer-encoding', [...get('POST'), 'transfer-encoding', 'chunked']],
     ['te with more than trailers', [...get(), 'te', 'gzip']],

@@ -44,7 +44,13 @@ const refused: readonly (readonly [string, string, readonly string[], number])[]
   ['a bad field', `GET /a HTTP/1.1\r\n${fields}X : 1\r\n\r\n`, ['GET', '/a', 'HTTP/1.1'], 400],
   ['an unknown version', `GET /a HTTP/2.7\r\n${fields}\r\n`, ['GET', '/a', 'HTTP/2.7'], 505],
   ['HTTP/0.9', `GET /a\r\n${fields}\r\n`, ['GET', '/a', ''], 400],
-  ['an unknown method', `BREW /a HTTP/1.1\r\n${fields}\r\n`, ['BREW', '/a', 'HTTP/1.1'], 501],
+  ['an unknown method', `BREW /a HTTP/1.1\r\nX : 1\r\n\r\n`, ['BREW', '/a', 'HTTP/1.1'], 400],
+  [
+    'a method without end',
+    `${'B'.repeat(65)} /a HTTP/1.1\r\n${fields}\r\n`,
+    ['', `${'B'.repeat(65)} /a`, 'HTTP/1.1'],
+    501,
+  ],
   ['a method that is none', `G<T /a HTTP/1.1\r\n${fields}\r\n`, ['', 'G<T /a', 'HTTP/1.1'], 400],
   ['a target with spaces', `GET /a b HTTP/1.1\r\n${fields}\r\n`, ['GET', '/a b', 'HTTP/1.1'], 400],
   [

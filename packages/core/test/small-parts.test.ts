@@ -174,7 +174,7 @@ describe('read buffers', () => {
 describe('what may be repeated', () => {
   it('methods by RFC 9110 §9.2.2', () => {
     expect(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE', 'QUERY'].every(isIdempotent)).toBe(true);
-    expect(['POST', 'PATCH', 'CONNECT', 'get', 'LOCK', 'PROPPATCH'].some(isIdempotent)).toBe(false);
+    expect(['POST', 'PATCH', 'CONNECT', 'get', 'BREW', 'LOCK', 'PROPPATCH'].some(isIdempotent)).toBe(false);
   });
 
   it('a replay needs a stale connection, an idempotent method and a body that is there', () => {

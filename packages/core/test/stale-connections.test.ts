@@ -52,7 +52,7 @@ describe('the idle keep-alive race: the connection closes as the request goes ou
     expect(backend.requests.map(({ body }) => body.toString())).toEqual(['', 'abc', 'abc']);
   });
 
-  it.each(['POST', 'PATCH'])('%s is never sent twice: 502', async (method) => {
+  it.each(['POST', 'PATCH', 'BREW', 'get'])('%s is never sent twice: 502', async (method) => {
     const { backend, proxy } = await racing();
     await ask(proxy.port, get);
     expect(status(await ask(proxy.port, small(method)))).toBe(502);
