@@ -99,6 +99,13 @@ export class Availability {
     return (state & StateBit.suspect) === 0 && this.mightAdmit(backend);
   }
 
+  /** Out of service for nothing but failures of its own, and few are trying it: for a request that has no other. */
+  isLastResort(backend: Backend): boolean {
+    const state = read(this.#cells, backend.cell + Cell.state);
+    if ((state & blockingBits) !== StateBit.ejected || this.wasTried(backend)) return false;
+    return read(this.#cells, backend.cell + Cell.trials) < mostTrials;
+  }
+
   wasTried(backend: Backend): boolean {
     const tried = this.#tried;
     if (tried === undefined) return false;

@@ -249,12 +249,16 @@ export class UpstreamGroup {
    * @param tried backends that this request has been sent to
    */
   mayRetry(failed: FailedAttempt, tried: readonly Backend[], now: number): RetryDecision {
+    // The failure itself may have changed who is in service.
+    this.#refresh(now);
     const { eligible, backends } = this.#set;
     this.#availability.begin(now, tried);
     this.#availability.ignoreReturn();
     const circumstances = {
       ...failed,
-      otherBackendAvailable: eligible.some((backend) => this.#availability.mightServe(backend)),
+      otherBackendAvailable:
+        eligible.some((backend) => this.#availability.mightServe(backend)) ||
+        backends.some((backend) => this.#availability.isLastResort(backend)),
       budgetAvailable: true,
     };
     const decision = mayRetry(circumstances, this.#configuration.retry, this.#random());
@@ -292,8 +296,10 @@ export class UpstreamGroup {
       const returned = this.#configuration.selector.select(this.#set, context, availability);
       if (returned !== undefined) return returned;
     }
-    // Others may be picked, only not for this request: repeating it at a dead backend would not help it.
-    if (this.#set.eligible.some((backend) => availability.wasTried(backend))) return undefined;
+    // Others may be picked, only not for this request. One that is ejected may be back by now; the dead do not help it.
+    if (this.#set.eligible.some((backend) => availability.wasTried(backend))) {
+      return this.#set.backends.find((backend) => availability.isLastResort(backend));
+    }
     return this.#configuration.bestEffort
       ? this.#bestEffort.pick(this.#set.backends, availability, paid)
       : undefined;

@@ -1,5 +1,5 @@
 import { AttemptOutcome, BalancerError } from '@rp/balancer';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Fleet } from './fleet.ts';
 
 const off = { circuitBreaker: false, slowStart: false } as const;
@@ -288,4 +288,67 @@ test('a backend that fails while the other one sits out its time changes places 
     '1: ejected -> inService (neededInstead)',
     '0: inService -> ejected (consecutiveFailures)',
   ]);
+});
+
+describe('a request that failed where it was sent, and has no other backend but an ejected one', () => {
+  const failed = {
+    retryable: 'yes',
+    connectionReused: false,
+    requestSent: false,
+    idempotent: true,
+    responseStarted: false,
+    bodyReplayable: true,
+    attempts: 1,
+  } as const;
+
+  /** Backend 0 is ejected, and has come back to life since. */
+  function half(): Fleet {
+    const fleet = new Fleet({ size: 2, circuitBreaker: false, retryBudget: { minimumPerSecond: 100 } });
+    fleet.attempt(fleet.backend(0), AttemptOutcome.connectFailed, 5);
+    expect(fleet.group.isInService(fleet.backend(0))).toBe(false);
+    return fleet;
+  }
+
+  test('is repeated there', () => {
+    const fleet = half();
+    const other = fleet.backend(1);
+    fleet.attempt(other, AttemptOutcome.connectFailed);
+    expect(fleet.group.mayRetry(failed, [other], fleet.now).retry).toBe(true);
+    expect(fleet.pick([other])).toBe(fleet.backend(0));
+  });
+
+  test('is repeated there too if its own failure put the two in each other’s place', () => {
+    const fleet = half();
+    fleet.now += 2_000;
+    const other = fleet.backend(1);
+    for (let i = 0; i < 8 && fleet.group.isInService(other); i++) {
+      fleet.attempt(other, AttemptOutcome.connectFailed);
+      expect(fleet.group.mayRetry(failed, [other], fleet.now).retry).toBe(true);
+      fleet.group.retryBudget.release();
+    }
+    expect(fleet.changes.slice(-2)).toEqual([
+      '0: ejected -> inService (neededInstead)',
+      '1: inService -> ejected (consecutiveFailures)',
+    ]);
+  });
+
+  test('is not repeated at one that checks or an operator took out as well', () => {
+    for (const takeOut of [
+      (fleet: Fleet) => fleet.group.setHealth(fleet.backend(0), false, 'test', fleet.now),
+      (fleet: Fleet) => fleet.group.setAdministration(fleet.backend(0), 'draining', 'test', fleet.now),
+    ]) {
+      const fleet = half();
+      takeOut(fleet);
+      expect(fleet.group.mayRetry(failed, [fleet.backend(1)], fleet.now)).toMatchObject({ retry: false });
+      expect(fleet.pick([fleet.backend(1)])).toBeUndefined();
+    }
+  });
+
+  test('is not one of many there: ten at a time find out', () => {
+    const fleet = half();
+    const other = [fleet.backend(1)];
+    for (let i = 0; i < 10; i++) fleet.start(fleet.pick(other)!);
+    expect(fleet.pick(other)).toBeUndefined();
+    expect(fleet.group.mayRetry(failed, other, fleet.now)).toMatchObject({ retry: false });
+  });
 });

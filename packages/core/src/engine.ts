@@ -7,6 +7,7 @@ import { silentLog, type BackendPool, type EventLog } from './contracts.ts';
 import { Counter, Counters } from './counters.ts';
 import { Hooks } from './engine-hooks.ts';
 import { ProxyFailure } from './failure.ts';
+import { LimitedLog } from './limited-log.ts';
 import { Listener, type ListenOptions } from './listener.ts';
 import { requestIds } from './request-id.ts';
 import { Runtime, type AccessLog } from './runtime.ts';
@@ -72,7 +73,7 @@ export class Engine {
 
   constructor(options: EngineOptions) {
     const clock = options.clock ?? (() => performance.now());
-    const log = options.log ?? silentLog;
+    const log = new LimitedLog(options.log ?? silentLog, clock);
     this.counters = options.counters ?? new Counters();
     this.hooks = new Hooks((failure) => {
       this.counters.add(Counter.hookFailures, 1);
