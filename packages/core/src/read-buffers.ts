@@ -15,8 +15,14 @@ const MAX_SPARE = 16;
 
 const spare: Buffer[] = [];
 
-function take(): Buffer {
+/** Memory for what one read brings, with room in front of it. */
+export function takeRoom(): Buffer {
   return spare.pop() ?? Buffer.allocUnsafeSlow(HEADROOM + READ_SIZE);
+}
+
+/** Nobody reads from `room` or writes to it any more: it serves the next one. */
+export function giveBack(room: Buffer): void {
+  if (spare.length < MAX_SPARE) spare.push(room);
 }
 
 let sharedBuffer: Buffer | undefined;
@@ -34,29 +40,34 @@ export interface ChunkSource {
    * Where the chunk begins in `room`; bytes of `room` in front of it may be overwritten. Undefined: no such room.
    */
   readonly room: Buffer | undefined;
-  /** A write of these bytes did not finish at once: they must not be read into again. */
-  lend(): void;
+  /**
+   * A write of these bytes did not finish at once: they must not be read into again.
+   *
+   * @returns what to give back (see `giveBack`) when it has finished, if anything
+   */
+  lend(): Buffer | undefined;
 }
 
 /** Chunks that belong to whoever gets them: what `data` events deliver, and what was copied. */
-export const ownedChunk: ChunkSource = { shared: false, room: undefined, lend: () => {} };
+export const ownedChunk: ChunkSource = { shared: false, room: undefined, lend: () => undefined };
 
 /** A buffer of its own for one socket: bytes may be written out straight from it. */
 export class OwnBuffer implements ChunkSource {
   readonly shared = false;
-  room: Buffer | undefined = take();
+  room: Buffer | undefined = takeRoom();
   #installed: Buffer = this.room!.subarray(HEADROOM);
   #changed = true;
 
-  lend(): void {
-    // The reader of this memory is the kernel now, and after it the garbage collector.
+  lend(): Buffer | undefined {
+    const { room } = this;
     this.room = undefined;
+    return room;
   }
 
   /** For `onread.buffer`: what the next read goes into, or undefined where nothing changed. */
   next(): Buffer | undefined {
     if (this.room === undefined) {
-      this.room = take();
+      this.room = takeRoom();
       this.#installed = this.room.subarray(HEADROOM);
       this.#changed = true;
     }
@@ -67,7 +78,7 @@ export class OwnBuffer implements ChunkSource {
 
   /** The socket is closed: the memory serves another one. */
   free(): void {
-    if (this.room !== undefined && spare.length < MAX_SPARE) spare.push(this.room);
+    if (this.room !== undefined) giveBack(this.room);
     this.room = undefined;
   }
 }
@@ -89,8 +100,8 @@ export class SwitchingBuffer implements ChunkSource {
     return this.#own?.room;
   }
 
-  lend(): void {
-    this.#own?.lend();
+  lend(): Buffer | undefined {
+    return this.#own?.lend();
   }
 
   /** A body streams: from the next read on the socket has a buffer of its own. */

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { writeDirectly } from './direct-write.ts';
 import type { BodyView } from './downstream.ts';
 import { flushQueue, type Flushable } from './flush-queue.ts';
-import { HEADROOM, READ_SIZE, type ChunkSource } from './read-buffers.ts';
+import { HEADROOM, giveBack, takeRoom, type ChunkSource } from './read-buffers.ts';
 
 /** Bodies up to this many bytes wait, with their head, for the end of the turn. */
 const SMALL = 4_096;
@@ -17,7 +17,7 @@ const MAX_PENDING = 65_536;
  * message whole, and then the memory serves the next one; a new buffer for each would keep the garbage collector busy.
  * What one read brings fits in with the head of a chunk around it.
  */
-let workspace = Buffer.allocUnsafeSlow(READ_SIZE + 1_024);
+let workspace = takeRoom();
 
 /** Told of every write, to notice a peer that takes nothing. */
 export interface WriteListener {
@@ -36,6 +36,8 @@ export class SocketWriter implements Flushable {
   readonly #listener: WriteListener | undefined;
   #pending = '';
   #queued = false;
+  /** Memory that the kernel has not taken all of, and that nobody else may write to until then. */
+  #kept: Buffer[] | undefined = undefined;
   /** A direct write is not through yet: everything goes by the stream, which keeps the order. */
   #busy = false;
   readonly #written = (): void => {
@@ -72,6 +74,7 @@ export class SocketWriter implements Flushable {
    */
   body(head: string, chunk: Buffer, view: BodyView, source: ChunkSource, chunked: boolean): boolean {
     const length = view.bodyLength;
+    if (this.#kept !== undefined && this.#socket.writableLength === 0) this.#returnKept(this.#kept);
     if (length <= SMALL) {
       this.text(smallPiece(head, chunk, view, chunked));
       return !this.#socket.writableNeedDrain;
@@ -160,7 +163,8 @@ export class SocketWriter implements Flushable {
     const more = this.#write(message);
     // Still being written: the memory is not ours any more.
     if (this.#socket.writableLength > 0 && message.buffer === workspace.buffer) {
-      workspace = Buffer.allocUnsafeSlow(workspace.length);
+      (this.#kept ??= []).push(workspace);
+      workspace = takeRoom();
     }
     return more;
   }
@@ -173,8 +177,17 @@ export class SocketWriter implements Flushable {
 
   #writeLent(bytes: Buffer, source: ChunkSource): boolean {
     const more = this.#write(bytes);
-    if (this.#socket.writableLength > 0) source.lend();
+    if (this.#socket.writableLength > 0) {
+      const room = source.lend();
+      if (room !== undefined) (this.#kept ??= []).push(room);
+    }
     return more;
+  }
+
+  /** All that was written is through: its memory serves again, in place of new memory for each slow write. */
+  #returnKept(kept: readonly Buffer[]): void {
+    this.#kept = undefined;
+    for (const room of kept) giveBack(room);
   }
 }
 

@@ -280,3 +280,38 @@ describe('backpressure', () => {
     client.destroy();
   });
 });
+
+describe('memory that serves one body after the other', () => {
+  const length = 10_000_000;
+  /** Bytes that no other seed gives. */
+  const own = [3, 5, 7, 11].map((seed) => {
+    const bytes = Buffer.allocUnsafe(length);
+    for (let i = 0; i < length; i++) bytes[i] = i * seed + (i >> 8);
+    return bytes;
+  });
+
+  it.each(['with a length', 'in chunks'])('keeps those of slow clients apart: %s', async (framing) => {
+    const { proxy } = await startPair((request, connection) => {
+      const body = own[Number(request.start.split(/[/ ]/)[2])]!;
+      if (framing === 'with a length') return connection.write(ok(body));
+      connection.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n');
+      connection.write(chunks(body, 50_001));
+    });
+    const clients = await Promise.all(own.map(() => RawClient.connect(proxy.port)));
+    const download = async (client: RawClient, seed: number): Promise<void> => {
+      client.socket.pause();
+      client.write(`GET /${seed} HTTP/1.1\r\nHost: a\r\n\r\n`);
+      const response = client.response();
+      for (let taken = 0; taken < length;) {
+        // Nothing is read until the writes of all clients are cut short, and then only a little.
+        await turns(100);
+        const chunk = client.socket.read() as Buffer | null;
+        if (chunk === null) break;
+        taken += chunk.length;
+      }
+      client.socket.resume();
+      expect(sum((await response).body)).toBe(sum(own[seed]!));
+    };
+    await Promise.all(clients.map(download));
+  });
+});

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { keepAliveTimeout } from '../src/backend/reuse.ts';
 import { ConnectionState, ConnectionStateMachine, connectionStateNames } from '../src/connection-state.ts';
 import { Counter, Counters, counterNames, countersByteLength, latencyBounds } from '../src/counters.ts';
-import { HEADROOM, OwnBuffer, READ_SIZE, SwitchingBuffer } from '../src/read-buffers.ts';
+import { HEADROOM, OwnBuffer, giveBack, READ_SIZE, SwitchingBuffer } from '../src/read-buffers.ts';
 import { isIdempotent, mayReplay } from '../src/repeat.ts';
 import { TrustedProxies } from '../src/trusted-proxies.ts';
 
@@ -143,14 +143,19 @@ describe('read buffers', () => {
     own.free();
   });
 
-  it('one that was lent never serves another socket', () => {
+  it('one that was lent serves no other socket until it is given back', () => {
     const lender = new OwnBuffer();
-    const lent = lender.next()!.buffer;
-    lender.lend();
+    const { buffer } = lender.next()!;
+    const lent = lender.lend()!;
+    expect(lent.buffer).toBe(buffer);
+    expect(lender.lend()).toBeUndefined();
     lender.free();
     const others = Array.from({ length: 100 }, () => new OwnBuffer());
-    expect(others.some((other) => other.next()!.buffer === lent)).toBe(false);
-    for (const other of others) other.free();
+    expect(others.some((other) => other.next()!.buffer === buffer)).toBe(false);
+    giveBack(lent);
+    const next = new OwnBuffer();
+    expect(next.next()!.buffer).toBe(buffer);
+    for (const other of [...others, next]) other.free();
   });
 
   it('between bodies the buffer is shared by all, within one it is the own', () => {

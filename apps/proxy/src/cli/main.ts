@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { rootOption, toJsonSchema } from '../config/index.ts';
 import { check } from './check.ts';
-import { demo } from './demo.ts';
 import { processIo, type Io, type RunProxy } from './io.ts';
 import { run, type RunFlags } from './run.ts';
 
@@ -64,6 +63,8 @@ const program = (io: Io, runner: RunProxy, exit: { code: number }): Command => {
     .description('run the proxy in front of small built-in backends')
     .option('-l, --listen <[address:]port>', 'where to listen (default: 8080, or the next free port)')
     .action(async (flags: { readonly listen?: string }) => {
+      // Its backends are servers of Node's own, which take 10 MiB of memory: not for the others.
+      const { demo } = await import('./demo.ts');
       exit.code = await demo(flags.listen ?? null, io, runner);
     });
   return rp;

@@ -20,7 +20,7 @@ import { isBodiless, responseHeadOf } from './response-head.ts';
 import { StreamUpgrade } from './stream-upgrade.ts';
 
 /** For small pieces: whoever must keep one copies it, in place of the whole buffer that it was read into. */
-const copiedChunk: ChunkSource = { shared: true, room: undefined, lend: () => {} };
+const copiedChunk: ChunkSource = { shared: true, room: undefined, lend: () => undefined };
 
 /** What came while a hook looked at the head. */
 class Stash {
