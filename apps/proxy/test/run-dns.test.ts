@@ -17,6 +17,9 @@ import {
 
 // Needs the Debian package dnsmasq.
 
+/** What dnsmasq ends with where it cannot have its port. */
+const PORT_TAKEN = 2;
+
 /** dnsmasq in the foreground, with names of its own and nothing else. */
 class Dnsmasq {
   readonly address: string;
@@ -29,7 +32,8 @@ class Dnsmasq {
     this.#child = child;
   }
 
-  static async start(ttl: number, addresses: readonly string[]): Promise<Dnsmasq> {
+  /** It wants its port for UDP and TCP, and somebody else may get it first: then another one is tried. */
+  static async start(ttl: number, addresses: readonly string[], tries = 5): Promise<Dnsmasq> {
     const port = await freeUdpPort();
     const file = join(folder(), 'names');
     writeFileSync(file, lines(addresses));
@@ -46,8 +50,12 @@ class Dnsmasq {
       child.kill('SIGKILL');
       await ended;
     });
-    await Promise.race([eventually('dnsmasq answers', () => answers(port)), failed]);
-    return new Dnsmasq(port, file, child);
+    const answered = eventually('dnsmasq answers', () => answers(port));
+    const outcome = await Promise.race([answered, failed.catch((error: Error) => error)]);
+    if (!(outcome instanceof Error)) return new Dnsmasq(port, file, child);
+    if (tries > 1 && outcome.message.endsWith(String(PORT_TAKEN)))
+      return Dnsmasq.start(ttl, addresses, tries - 1);
+    throw outcome;
   }
 
   /** Other addresses of `app.test`; none: there is no such name (NXDOMAIN). */
