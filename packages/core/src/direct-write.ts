@@ -24,6 +24,9 @@ const available = process.versions.node.split('.')[0] === testedMajor;
 /**
  * Writes `text` (latin1) past the stream machinery, if nothing else waits to be written there.
  *
+ * Hazard: not for TLS sockets. Their handle takes one write at a time, and a second one before the first is through
+ * ends the process.
+ *
  * @param completed called later, where the answer is `pending`; until then nothing must be written this way
  * @returns `unavailable`: nothing was written, use `socket.write`
  */

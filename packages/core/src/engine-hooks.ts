@@ -62,4 +62,16 @@ export class Hooks {
     this.responseSent = new HookPoint('responseSent', report);
     this.error = new HookPoint('error', report);
   }
+
+  /** Some handler is shown exchanges, and may look at one when it has long ended. */
+  get showsExchanges(): boolean {
+    return (
+      this.requestParsed.active ||
+      this.cacheLookup.active ||
+      this.backendSelected.active ||
+      this.responseReceived.active ||
+      this.responseSent.active ||
+      this.error.active
+    );
+  }
 }

@@ -24,7 +24,7 @@ import type { Upstream } from './upstream.ts';
 
 /**
  * One request and its response, from the head that was read to the last byte handed to the client; the same object
- * serves one exchange after the other of its client connection. It knows no sockets: the client is a `Downstream`,
+ * serves one exchange after the other. It knows no sockets: the client is a `Downstream`,
  * the backend a connection that a pool lends. Every way out goes through `finish`.
  */
 export class Exchange extends ExchangeRecord implements AttemptedExchange, AnsweredExchange, CachedExchange {
@@ -46,6 +46,11 @@ export class Exchange extends ExchangeRecord implements AttemptedExchange, Answe
     super(runtime, downstream);
     this.#attempts = new Attempts(runtime, this, this.#body);
     this.#response = new BackendResponse(runtime, this, this.#attempts);
+  }
+
+  /** It has ended, and may serve another client: no handler can take that one's request for the one it was shown. */
+  get reusable(): boolean {
+    return !this.active && !this.runtime.hooks.showsExchanges;
   }
 
   // ---- From the client --------------------------------------------------------------------------------------

@@ -1,8 +1,10 @@
-import { setField } from '@rp/parser';
+import { setField, type RequestHead } from '@rp/parser';
 import { describe, expect, it } from 'vitest';
 import type { LocalAnswer } from '../src/answers.ts';
 import { ok } from './support/backend.ts';
 import { ask, RawClient, status } from './support/client.ts';
+import { get as h2Get } from './support/h2-client.ts';
+import { startH2 } from './support/h2-proxy.ts';
 import { field } from './support/message.ts';
 import { startPair } from './support/proxy.ts';
 import { turns, until } from './support/wait.ts';
@@ -27,6 +29,26 @@ describe('the events of an exchange', () => {
       'received 200',
       'sent 200 2',
     ]);
+  });
+
+  it.each(['HTTP/1', 'HTTP/2'])('show no other client’s request to who looks late: %s', async (version) => {
+    const { proxy, connect, port } = await startH2();
+    const shown: { readonly request: RequestHead }[] = [];
+    proxy.engine.hooks.responseSent.on(({ exchange }) => void shown.push(exchange));
+    const request = async (path: string): Promise<void> => {
+      if (version === 'HTTP/1') return void (await ask(port, get.replace('/', path)));
+      const client = await connect();
+      await client.result(client.request(h2Get('GET', path)));
+      client.destroy();
+    };
+    await request('/first');
+    await request('/second');
+    let seen: string[] = [];
+    proxy.engine.hooks.requestParsed.on(({ exchange }) => {
+      seen = shown.map((one) => (one === exchange ? 'another’s' : one.request.path));
+    });
+    await request('/third');
+    expect(seen).toEqual(['', '']);
   });
 
   const points = ['requestParsed', 'backendSelected', 'responseReceived'] as const;

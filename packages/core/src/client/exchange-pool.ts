@@ -22,10 +22,7 @@ export class ExchangePool {
     return exchange;
   }
 
-  /** `exchange` has ended. A handler that was told of its end may still look at it, and must not see another's. */
   give(exchange: Exchange): void {
-    const { responseSent, error } = this.#runtime.hooks;
-    if (exchange.active || responseSent.active || error.active) return;
-    if (this.#spare.length < MAX_SPARE_EXCHANGES) this.#spare.push(exchange);
+    if (exchange.reusable && this.#spare.length < MAX_SPARE_EXCHANGES) this.#spare.push(exchange);
   }
 }

@@ -211,7 +211,7 @@ export class Http1Connection extends Http1Life implements RequestSink, ResponseT
   #releaseExchange(): void {
     const exchange = this.#exchange;
     this.#exchange = undefined;
-    if (exchange !== undefined && exchange.downstream === this.response) this.#exchanges.give(exchange);
+    if (exchange !== undefined) this.#exchanges.give(exchange);
   }
 
   #goOn(): void {

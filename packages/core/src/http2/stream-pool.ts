@@ -16,6 +16,6 @@ export class StreamPool {
   }
 
   give(stream: Http2Stream): void {
-    if (this.#spare.length < MAX_SPARE_STREAMS) this.#spare.push(stream);
+    if (stream.exchange.reusable && this.#spare.length < MAX_SPARE_STREAMS) this.#spare.push(stream);
   }
 }
